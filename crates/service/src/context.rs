@@ -1,0 +1,104 @@
+//! What an operation may use besides its transaction, and what it leaves for the audit entry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use scaivault_domain::access::{SecretScope, TenantScope};
+use scaivault_domain::id;
+use scaivault_domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::caller::Caller;
+use crate::error::{Error, Result};
+use crate::keyring::KeySet;
+use crate::vault::Vault;
+
+/// How an operation ended well. The doors turn it into their own words; the audit entry holds the HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outcome {
+    Created,
+    #[default]
+    Done,
+    /// Done, and there is nothing to say.
+    Empty,
+    NotModified,
+}
+
+impl Outcome {
+    /// The HTTP status that the audit entry names (contract 06 section 1).
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Created => 201,
+            Self::Done => 200,
+            Self::Empty => 204,
+            Self::NotModified => 304,
+        }
+    }
+}
+
+/// What an operation says about itself for the audit entry.
+#[derive(Debug, Clone, Default)]
+pub struct Notes {
+    pub(crate) extra: BTreeMap<String, Value>,
+    pub(crate) resource_id: Option<String>,
+    pub(crate) outcome: Outcome,
+    /// The secret whose value was read, for the access statistics.
+    pub(crate) read_secret: Option<String>,
+}
+
+pub struct Context<'a> {
+    /// The time of this request; every time that it writes is this one.
+    pub now: Timestamp,
+    pub caller: &'a Caller,
+    pub vault: &'a Arc<Vault>,
+    pub(crate) notes: Notes,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(vault: &'a Arc<Vault>, caller: &'a Caller, now: Timestamp) -> Self {
+        Self { now, caller, vault, notes: Notes::default() }
+    }
+
+    /// Adds to `extra_data` of the audit entry. Strings, integers, booleans and lists of strings only; never a value or a key.
+    pub fn note(&mut self, key: &str, value: impl Into<Value>) {
+        self.notes.extra.insert(key.to_owned(), value.into());
+    }
+
+    /// Names the policy, token, user ... that was touched.
+    pub fn touched(&mut self, id: impl Into<String>) {
+        self.notes.resource_id = Some(id.into());
+    }
+
+    pub fn outcome(&mut self, outcome: Outcome) {
+        self.notes.outcome = outcome;
+    }
+
+    pub(crate) fn value_was_read(&mut self, secret_id: &str) {
+        self.notes.read_secret = Some(secret_id.to_owned());
+    }
+
+    /// `user:mia@firm.example`: what `created_by` and the like hold.
+    pub fn actor(&self) -> &str {
+        &self.caller.identity().identity_id
+    }
+
+    pub fn secret_keys(&self, scope: &SecretScope) -> Result<Arc<KeySet>> {
+        self.vault.keyring.for_secrets(&self.vault.store, scope, self.now)
+    }
+
+    pub fn tenant_keys(&self, scope: &TenantScope) -> Result<Arc<KeySet>> {
+        self.vault.keyring.for_tenant(&self.vault.store, scope, self.now)
+    }
+
+    /// A new ULID; put it behind a prefix with `SomeId::from_ulid`.
+    pub fn ulid(&self) -> Result<id::Ulid> {
+        self.vault.ulid(self.now)
+    }
+
+    /// Four random characters, to tell apart ids that are slugs of one name.
+    pub fn four_chars(&self) -> Result<String> {
+        let mut random = [0; 4];
+        self.vault.entropy.fill(&mut random).map_err(Error::internal)?;
+        Ok(id::four_chars(random))
+    }
+}

@@ -1,0 +1,36 @@
+//! The pipeline and the operations: what ScaiVault does, whichever door a request came through.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod cache;
+mod caller;
+mod context;
+pub mod error;
+mod failure_log;
+pub mod init;
+mod keyring;
+mod metrics;
+mod mirror;
+mod operation;
+mod pipeline;
+pub mod rate;
+mod running;
+pub mod seal;
+pub mod secret;
+mod session;
+mod settings;
+mod statistics;
+mod trail;
+mod vault;
+
+pub use caller::{Caller, Identity, RequestMeta, Session};
+pub use context::{Context, Outcome};
+pub use error::{Code, Error, FaultCode, FieldFault, Outage, Result};
+pub use init::FirstStart;
+pub use keyring::KeySet;
+pub use metrics::Metrics;
+pub use operation::{Command, Operation, Query};
+pub use pipeline::{Admitted, Answer, Idempotency, Refused, Reply};
+pub use session::TenantChoice;
+pub use settings::Settings;
+pub use vault::{Parts, Readiness, SealOrError, Vault, invalid_cursor};

@@ -1,0 +1,246 @@
+//! From a bearer token to a [`Session`], and from a session to the tenant it acts in (contract 00 sections 3 and 4).
+
+use std::sync::Arc;
+
+use scaivault_crypto::OpaqueToken;
+use scaivault_domain::access::Standing;
+use scaivault_domain::id::{IdentityType, PartnerId, PolicyId, TenantId};
+use scaivault_domain::policy::{self, BoundPolicy};
+use scaivault_domain::role::{Role, RoleSet};
+use scaivault_domain::scope::ScopeSet;
+use scaivault_domain::time::Timestamp;
+use scaivault_store::tenant::TenantRecord;
+use scaivault_store::token::TokenRecord;
+use scaivault_store::{ReadView, StoreError, StoreResult, group, service_account, tenant, token, user};
+
+use crate::caller::{Caller, Identity, RequestMeta, Session};
+use crate::error::{Code, Error, Result};
+use crate::vault::Vault;
+
+/// Status of partners, tenants, identities that may be used.
+pub const ACTIVE: &str = "ACTIVE";
+pub const SUSPENDED: &str = "SUSPENDED";
+pub const DELETED: &str = "DELETED";
+
+/// Which tenant a request names, if any.
+#[derive(Debug, Clone, Copy)]
+pub enum TenantChoice<'a> {
+    /// Routes where naming a tenant has no effect.
+    Home,
+    Named(Option<&'a str>),
+}
+
+impl Vault {
+    /// # Errors
+    /// 401 in its four kinds; an unknown token never says more than `token_invalid`.
+    pub(crate) async fn authenticate(self: &Arc<Self>, bearer: Option<&str>, now: Timestamp) -> Result<Arc<Session>> {
+        let Some(text) = bearer else {
+            return Err(Error::new(
+                Code::AuthenticationRequired,
+                "Send your token in the header 'Authorization: Bearer <token>'",
+            ));
+        };
+        let invalid = || Error::new(Code::TokenInvalid, "The token is not valid here; check that it was copied whole");
+        // The checksum is looked at before the store: guesses cost the database nothing.
+        let hash = *OpaqueToken::parse(text).map_err(|_| invalid())?.hash().as_bytes();
+        let session = match self.sessions.get(&hash) {
+            Some(session) => session,
+            None => {
+                let vault = Arc::clone(self);
+                let loaded = tokio::task::spawn_blocking(move || {
+                    vault.sessions.get_or_load(hash, |hash| match vault.store.read(|view| load_session(view, hash)) {
+                        Ok(Some(session)) => Ok(Arc::new(session)),
+                        Ok(None) => Err(None),
+                        Err(error) => Err(Some(error)),
+                    })
+                })
+                .await
+                .map_err(Error::internal)?;
+                loaded.map_err(|fault| fault.map_or_else(invalid, Error::from))?
+            }
+        };
+        if session.token.revoked_at.is_some() || session.identity_ended {
+            return Err(Error::new(Code::TokenRevoked, "The token was revoked, or its identity was suspended or deleted"));
+        }
+        if session.token.expires_at <= now {
+            return Err(Error::new(Code::TokenExpired, "The token has expired; get a new one")
+                .with("expired_at", session.token.expires_at.to_rfc3339_seconds()));
+        }
+        Ok(session)
+    }
+
+    /// Resolves the tenant that a request acts in.
+    ///
+    /// # Errors
+    /// `tenant_access_denied` or, only for who may ask, `tenant_not_found`.
+    pub(crate) async fn enter(self: &Arc<Self>, meta: RequestMeta, session: Arc<Session>, choice: TenantChoice<'_>) -> Result<Caller> {
+        let identity = &session.identity;
+        let named = match choice {
+            TenantChoice::Home | TenantChoice::Named(None) => identity.tenant.as_str(),
+            TenantChoice::Named(Some(name)) => name,
+        };
+        let at_home = named == identity.tenant.as_str();
+        let denied = |reason: Option<&str>| {
+            let error = Error::new(Code::TenantAccessDenied, format!("You may not act in tenant '{named}'")).with("tenant_id", named);
+            match reason {
+                Some(reason) => error.with("reason", reason),
+                None => error,
+            }
+        };
+        let crosses = identity.roles.contains(Role::PartnerAdmin) || identity.roles.contains(Role::SuperAdmin);
+        if !at_home && !crosses {
+            return Err(denied(None));
+        }
+        let is_super = identity.roles.contains(Role::SuperAdmin);
+        let absent = || Error::new(Code::TenantNotFound, format!("Tenant '{named}' not found")).with("tenant_id", named);
+        let record = self.tenant_record(named).await?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
+        if !is_super && record.partner_id != identity.partner.as_str() {
+            return Err(denied(None));
+        }
+        if !is_super && record.status != ACTIVE {
+            return Err(denied(Some("tenant_suspended")));
+        }
+        let standing = Standing {
+            tenant: TenantId::parse(&record.id).map_err(Error::internal)?,
+            partner: PartnerId::parse(&record.partner_id).map_err(Error::internal)?,
+            home_tenant: identity.tenant.clone(),
+            home_partner: identity.partner.clone(),
+            roles: identity.roles,
+            // In another tenant only roles count (contract 03 section 4).
+            policies: if at_home { Arc::clone(&session.policies) } else { Arc::from([]) },
+        };
+        Ok(Caller { meta, session, standing, settings: record.settings.clone() })
+    }
+
+    async fn tenant_record(self: &Arc<Self>, id: &str) -> Result<Option<Arc<TenantRecord>>> {
+        if let Some(found) = self.tenants.get(id) {
+            return Ok(found);
+        }
+        // Names that no tenant can have are not worth a query, nor a place in the cache.
+        if TenantId::parse(id).is_err() {
+            return Ok(None);
+        }
+        let (vault, id) = (Arc::clone(self), id.to_owned());
+        tokio::task::spawn_blocking(move || {
+            vault.tenants.get_or_load(id, |id| vault.store.read(|view| tenant::find(view, id)).map(|found| found.map(Arc::new)))
+        })
+        .await
+        .map_err(Error::internal)?
+        .map_err(Error::from)
+    }
+}
+
+fn load_session(view: &mut ReadView<'_>, hash: &[u8; 32]) -> StoreResult<Option<Session>> {
+    let Some(token) = token::find_by_hash(view, hash)? else { return Ok(None) };
+    session_of(view, token).map(Some)
+}
+
+/// Builds what a token means now.
+pub(crate) fn session_of(view: &mut ReadView<'_>, token: TokenRecord) -> StoreResult<Session> {
+    let (identity, status) = load_identity(view, &token.identity_id)?
+        .ok_or_else(|| StoreError::corrupt("a token names an identity that is not there"))?;
+    let home = tenant::find(view, identity.tenant.as_str())?.ok_or_else(|| StoreError::corrupt("an identity without tenant"))?;
+    let policies = bound_policies(view, identity.tenant.as_str(), &identity.internal_id)?;
+    let ip_ranges = token
+        .ip_ranges
+        .iter()
+        .map(|range| range.parse().map_err(|_| StoreError::corrupt("a token's IP range can't be read")))
+        .collect::<StoreResult<Vec<ipnet::IpNet>>>()?;
+    Ok(Session {
+        scopes: ScopeSet::from_bits(bits32(token.scopes)).intersect(identity.ceiling),
+        home_tenant_suspended: home.status == SUSPENDED,
+        identity_ended: status != ACTIVE || home.status == DELETED,
+        token,
+        identity,
+        policies: policies.into(),
+        ip_ranges,
+    })
+}
+
+/// Reads a stored bit set; bits beyond the type can't have been written by us and are dropped, which only narrows.
+pub(crate) fn bits32(stored: i64) -> u32 {
+    (stored & i64::from(u32::MAX)).try_into().unwrap_or(0)
+}
+
+/// An identity by its internal id, with its status.
+pub(crate) fn load_identity(view: &mut ReadView<'_>, internal_id: &str) -> StoreResult<Option<(Identity, String)>> {
+    struct Row {
+        identity_type: IdentityType,
+        name: String,
+        display_name: Option<String>,
+        tenant_id: String,
+        roles: i64,
+        allowed_scopes: Option<i64>,
+        status: String,
+    }
+    let row = if internal_id.starts_with("usr_") {
+        user::find(view, internal_id)?.map(|user| Row {
+            identity_type: IdentityType::User,
+            name: format!("user:{}", user.email),
+            display_name: user.display_name,
+            tenant_id: user.tenant_id,
+            roles: user.roles,
+            allowed_scopes: user.allowed_scopes,
+            status: user.status,
+        })
+    } else {
+        service_account::find(view, internal_id)?.map(|account| Row {
+            identity_type: IdentityType::ServiceAccount,
+            name: format!("sa:{}", account.name),
+            display_name: account.description,
+            tenant_id: account.tenant_id,
+            roles: account.roles,
+            allowed_scopes: account.allowed_scopes,
+            status: account.status,
+        })
+    };
+    let Some(row) = row else { return Ok(None) };
+    let home = tenant::find(view, &row.tenant_id)?.ok_or_else(|| StoreError::corrupt("an identity without tenant"))?;
+    let groups = group::closure(view, internal_id)?.into_iter().map(|group| format!("group:{}", group.name)).collect();
+    let roles = RoleSet::from_bits(bits32(row.roles) as u8);
+    let identity = Identity {
+        internal_id: internal_id.to_owned(),
+        identity_type: row.identity_type,
+        identity_id: row.name,
+        display_name: row.display_name,
+        tenant: TenantId::parse(&home.id).map_err(StoreError::corrupt)?,
+        partner: PartnerId::parse(&home.partner_id).map_err(StoreError::corrupt)?,
+        roles,
+        ceiling: ceiling(row.allowed_scopes, roles),
+        groups,
+    };
+    Ok(Some((identity, row.status)))
+}
+
+/// The scopes an identity may hold (contract 02 section 2): its own list, else all for admins and the usual ones for others.
+pub(crate) fn ceiling(allowed_scopes: Option<i64>, roles: RoleSet) -> ScopeSet {
+    match allowed_scopes {
+        Some(bits) => ScopeSet::from_bits(bits32(bits)),
+        None if roles.is_empty() => ScopeSet::DEFAULT_CEILING,
+        None => ScopeSet::ALL,
+    }
+}
+
+/// Policies that hold for an identity, directly or through groups: each once, with the binding that lasts longest.
+pub(crate) fn bound_policies(view: &mut ReadView<'_>, tenant_id: &str, identity_key: &str) -> StoreResult<Vec<BoundPolicy>> {
+    let mut keys = vec![identity_key.to_owned()];
+    keys.extend(group::closure(view, identity_key)?.into_iter().map(|group| group.id));
+    let mut bound: Vec<BoundPolicy> = Vec::new();
+    for (record, expires_at) in scaivault_store::policy::bound_to(view, tenant_id, &keys)? {
+        if let Some(earlier) = bound.last_mut().filter(|earlier| earlier.policy_id.as_str() == record.id) {
+            earlier.binding_expires_at = match (earlier.binding_expires_at, expires_at) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                _ => None,
+            };
+            continue;
+        }
+        bound.push(BoundPolicy {
+            policy_id: PolicyId::parse(&record.id).map_err(StoreError::corrupt)?,
+            name: record.name,
+            is_active: record.is_active,
+            binding_expires_at: expires_at,
+            rules: policy::rules_from_json(&record.rules.to_string()).map_err(StoreError::corrupt)?,
+        });
+    }
+    Ok(bound)
+}

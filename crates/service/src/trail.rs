@@ -1,0 +1,144 @@
+//! How audit entries come about: one for each request that touches a resource, allowed or denied.
+
+use scaivault_domain::access::{Grant, Space, Target};
+use scaivault_domain::action::Action;
+use scaivault_domain::audit::{AuditAction, AuditEntry};
+use scaivault_domain::id::AuditEntryId;
+use scaivault_domain::time::Timestamp;
+use scaivault_store::audit::{self, INSTANCE_STREAM};
+use scaivault_store::{StoreError, StoreResult, WriteTx};
+use serde_json::Value;
+
+use crate::caller::{Caller, RequestMeta};
+use crate::context::Notes;
+use crate::error::{Error, Result};
+use crate::vault::Vault;
+
+/// Longest part of a user agent that is kept (contract 06 section 1).
+const USER_AGENT_CHARS: usize = 256;
+
+/// An entry without its place in the chain.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) stream: String,
+    pub(crate) entry: AuditEntry,
+    pub(crate) at: Timestamp,
+}
+
+impl Draft {
+    /// Appends the entry; what it records must not happen when this fails.
+    pub(crate) fn append(&mut self, tx: &mut WriteTx<'_>) -> StoreResult<()> {
+        audit::append(tx, &self.stream, self.at, &mut self.entry).map_err(|error| StoreError::Audit(error.to_string()))
+    }
+}
+
+/// The part of an entry that is known before the operation runs.
+pub(crate) struct Subject<'a> {
+    pub(crate) action: AuditAction,
+    pub(crate) secret_path: Option<String>,
+    pub(crate) space: Option<Space>,
+    pub(crate) grant: Option<&'a Grant>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn of(action: AuditAction, target: Option<&Target>, grant: Option<&'a Grant>) -> Self {
+        let (secret_path, space) = match target {
+            Some(Target::Secret { space, path }) => (Some(path.as_str().to_owned()), Some(*space)),
+            Some(Target::Listing { space, prefix }) => (prefix.clone(), Some(*space)),
+            Some(Target::Instance | Target::Tenant) | None => (None, None),
+        };
+        Self { action, secret_path, space, grant }
+    }
+}
+
+impl Vault {
+    pub(crate) fn draft(&self, caller: &Caller, subject: &Subject<'_>, notes: &Notes, fate: Result<u16, &Error>) -> Result<Draft> {
+        let mut draft = self.blank(&caller.meta, subject.action, notes, fate)?;
+        let identity = caller.identity();
+        let entry = &mut draft.entry;
+        draft.stream = caller.standing.tenant.as_str().to_owned();
+        entry.tenant_id = Some(draft.stream.clone());
+        entry.target_tenant_id = Some(draft.stream.clone());
+        entry.acting_tenant_id = Some(identity.tenant.as_str().to_owned());
+        entry.acting_partner_id = Some(identity.partner.as_str().to_owned());
+        entry.identity_type = Some(identity.identity_type.as_str().to_owned());
+        entry.identity_id = Some(identity.identity_id.clone());
+        entry.token_ref = Some(caller.session.token.token_ref.clone());
+        entry.secret_path.clone_from(&subject.secret_path);
+        if subject.space == Some(Space::Partner) {
+            entry.extra_data.insert("namespace".to_owned(), "partner".into());
+        }
+        let granted_by = match subject.grant {
+            Some(Grant::Policy(id)) => Some(format!("policy:{id}")),
+            Some(Grant::Role(role)) => Some(format!("role:{}", role.as_str())),
+            Some(Grant::Member) | None => None,
+        };
+        if let Some(granted_by) = granted_by {
+            entry.extra_data.insert("granted_by".to_owned(), granted_by.into());
+        }
+        Ok(draft)
+    }
+
+    /// An entry of the instance stream, of nobody known.
+    pub(crate) fn blank(&self, meta: &RequestMeta, action: AuditAction, notes: &Notes, fate: Result<u16, &Error>) -> Result<Draft> {
+        let at = self.clock.now();
+        let mut extra_data = notes.extra.clone();
+        if let Some(id) = &meta.client_request_id {
+            extra_data.insert("client_request_id".to_owned(), Value::from(id.clone()));
+        }
+        if let Err(error) = fate
+            && let Some(failed) = error.details().get("failed_condition")
+        {
+            extra_data.insert("failed_condition".to_owned(), failed.clone());
+        }
+        let status = fate.unwrap_or_else(|error| error.code().status());
+        let entry = AuditEntry {
+            acting_partner_id: None,
+            acting_tenant_id: None,
+            action: action.as_str().to_owned(),
+            duration_ms: at.micros_since(meta.started).max(0) / 1000,
+            error_code: fate.err().map(|error| error.code().as_str().to_owned()),
+            extra_data,
+            id: AuditEntryId::from_ulid(self.ulid(at)?).as_str().to_owned(),
+            identity_id: None,
+            identity_type: None,
+            prev_hash: String::new(),
+            request_id: meta.request_id.clone(),
+            resource_id: notes.resource_id.clone(),
+            secret_path: None,
+            seq: 0,
+            source_ip: meta.source_ip.map(|ip| ip.to_canonical().to_string()),
+            status_code: i64::from(status),
+            success: status < 400,
+            target_tenant_id: None,
+            tenant_id: None,
+            timestamp: at.to_rfc3339_micros(),
+            token_ref: None,
+            user_agent: meta.user_agent.as_ref().map(|agent| agent.chars().take(USER_AGENT_CHARS).collect()),
+        };
+        Ok(Draft { stream: INSTANCE_STREAM.to_owned(), entry, at })
+    }
+
+    /// Makes the entry durable. The caller discloses nothing until this answered.
+    pub(crate) async fn record(&self, mut draft: Draft) -> Result<()> {
+        let written = self.store.write(move |tx| {
+            draft.append(tx)?;
+            Ok(draft.entry.clone())
+        });
+        match written.await {
+            Ok(entry) => {
+                self.mirror.push(&entry);
+                Ok(())
+            }
+            Err(error) => {
+                self.metrics.audit_failed();
+                Err(Error::unavailable(crate::error::Outage::Audit, error))
+            }
+        }
+    }
+}
+
+/// Which audit action a refused request is recorded under, before its options were read.
+pub(crate) fn audit_action(action: Action) -> Option<AuditAction> {
+    action.spec().audit
+}

@@ -1,0 +1,39 @@
+//! Storage: one SQL, two engines.
+//!
+//! `engine/` holds what differs between database engines; every other file holds the queries of one concept, written once in
+//! the dialect both engines share. Functions that read or change tenant data take a scope that only the access decision can
+//! make (`scaivault_domain::access`), so that a query can't leave its tenant by accident.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod access_count;
+pub mod audit;
+pub mod binding;
+pub mod checkpoint;
+mod engine;
+mod error;
+pub mod group;
+pub mod idempotency;
+pub mod instance;
+pub mod key;
+mod migrate;
+pub mod partner;
+pub mod policy;
+pub mod rotation_policy;
+pub mod secret;
+pub mod secret_list;
+pub mod secret_policy;
+pub mod secret_version;
+pub mod service_account;
+mod sql;
+mod store;
+pub mod tenant;
+pub mod token;
+mod tx;
+pub mod user;
+
+pub use engine::sqlite::{SqliteLocation, SqliteOptions};
+pub use error::{StoreError, StoreResult};
+pub use sql::{Connection, Database, Param, Row};
+pub use store::{CommitListener, Store};
+pub use tx::{Change, ReadView, WriteTx};

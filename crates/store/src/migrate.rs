@@ -1,0 +1,41 @@
+//! Forward-only migrations, run at start while nobody else has the database.
+
+use crate::error::{StoreError, StoreResult};
+use crate::sql::{Connection, Param};
+
+/// Add new ones at the end; a released one never changes.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("migrations/0001_foundation.sql"))];
+
+/// Brings the schema up to this program's version, one migration a transaction, so that a crash in between resumes.
+pub(crate) fn run(connection: &mut dyn Connection) -> StoreResult<()> {
+    connection.batch(
+        "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL)",
+    )?;
+    let mut found = 0;
+    connection.query("SELECT COALESCE(MAX(version), 0) FROM schema_migration", &[], &mut |row| {
+        found = row.int(0)?;
+        Ok(false)
+    })?;
+    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
+    if found > known {
+        return Err(StoreError::SchemaTooNew { found, known });
+    }
+    for (version, name, sql) in MIGRATIONS.iter().filter(|(version, ..)| *version > found) {
+        tracing::info!(version, name, "migrating the database");
+        connection.batch("BEGIN IMMEDIATE")?;
+        let applied = connection.batch(sql).and_then(|()| {
+            connection.execute(
+                "INSERT INTO schema_migration (version, name) VALUES ($1, $2)",
+                &[Param::Int(*version), Param::Text(name)],
+            )
+        });
+        match applied {
+            Ok(_) => connection.batch("COMMIT")?,
+            Err(error) => {
+                connection.batch("ROLLBACK")?;
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The store as the service sees it.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::engine::Engine;
+use crate::engine::sqlite::{SqliteEngine, SqliteOptions};
+use crate::error::{StoreError, StoreResult};
+use crate::tx::{Change, ReadView, WriteTx};
+
+/// Hears of every commit, on the writer, before the writers' callers are answered. It must be quick and must not block.
+pub trait CommitListener: Send + Sync {
+    fn committed(&self, changes: &[Change]);
+}
+
+/// A handle on the database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    listener: Arc<OnceLock<Arc<dyn CommitListener>>>,
+}
+
+impl Store {
+    /// Opens (and creates or migrates) an embedded database.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another server has it open, [`StoreError::SchemaTooNew`] when a newer program wrote it.
+    pub fn open_sqlite(options: &SqliteOptions) -> StoreResult<Self> {
+        let listener = Arc::new(OnceLock::new());
+        let engine = SqliteEngine::open(options, Arc::clone(&listener))?;
+        Ok(Self { engine: Arc::new(engine), listener })
+    }
+
+    /// Sets the one listener; later calls are ignored.
+    pub fn listen(&self, listener: Arc<dyn CommitListener>) {
+        let _ = self.listener.set(listener);
+    }
+
+    /// Runs `work` in a write transaction and answers after it is durable. `work` may run again from the start when the
+    /// engine has to repeat the transaction, so it must have no effect outside it.
+    ///
+    /// # Errors
+    /// What `work` failed with, or the commit's own failure; in both cases nothing was changed.
+    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut WriteTx<'_>) -> StoreResult<T> + Send + 'static,
+    {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.engine.submit(Box::new(OneWrite { work, output: None, sender }))?;
+        receiver.await.map_err(|_| closed())?
+    }
+
+    /// Like [`Store::write`], for start-up code that has no async runtime.
+    pub fn write_blocking<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut WriteTx<'_>) -> StoreResult<T> + Send + 'static,
+    {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.engine.submit(Box::new(OneWrite { work, output: None, sender }))?;
+        receiver.blocking_recv().map_err(|_| closed())?
+    }
+
+    /// Runs `look` over one snapshot, on the calling thread (which must be allowed to block).
+    pub fn read<T>(&self, look: impl FnOnce(&mut ReadView<'_>) -> T) -> T {
+        let mut view = self.engine.view();
+        look(&mut view)
+    }
+
+    /// `sqlite` or `postgresql`.
+    pub fn engine_name(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    /// Whether reads and durable writes work right now; after a failed write this really writes.
+    pub async fn check(&self) -> StoreResult<()> {
+        if self.engine.last_write_failed() {
+            self.write(crate::instance::touch).await?;
+        }
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || store.read(crate::instance::exists))
+            .await
+            .map_err(|_| closed())?
+            .map(|_| ())
+    }
+
+    /// Connections of the read pool: (in all, free).
+    pub fn pool(&self) -> (usize, usize) {
+        self.engine.pool()
+    }
+
+    /// Finishes what waits and closes the database. Later writes fail.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+/// A unit of work on its way through the writer.
+pub(crate) trait WriteJob: Send {
+    fn run(&mut self, tx: &mut WriteTx<'_>) -> StoreResult<()>;
+    /// Called once, after the fate of the transaction is known.
+    fn settle(self: Box<Self>, fate: StoreResult<()>);
+}
+
+struct OneWrite<T, F> {
+    work: F,
+    output: Option<T>,
+    sender: tokio::sync::oneshot::Sender<StoreResult<T>>,
+}
+
+impl<T, F> WriteJob for OneWrite<T, F>
+where
+    T: Send,
+    F: FnMut(&mut WriteTx<'_>) -> StoreResult<T> + Send,
+{
+    fn run(&mut self, tx: &mut WriteTx<'_>) -> StoreResult<()> {
+        self.output = Some((self.work)(tx)?);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, fate: StoreResult<()>) {
+        let Self { output, sender, .. } = *self;
+        let answer = fate.and_then(|()| output.ok_or_else(|| StoreError::corrupt("a write was settled before it ran")));
+        // A caller that went away (client disconnected) has nobody to tell; the write stands all the same.
+        let _ = sender.send(answer);
+    }
+}
