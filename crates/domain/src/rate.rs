@@ -121,7 +121,10 @@ impl RateLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { enabled: true, per_minute: RateCategory::ALL.iter().map(|category| category.default_per_minute()).collect() }
+        Self {
+            enabled: true,
+            per_minute: RateCategory::ALL.iter().map(|category| category.default_per_minute()).collect(),
+        }
     }
 }
 

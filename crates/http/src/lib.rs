@@ -1,2 +1,20 @@
+//! The HTTP door: every route on one page (`router.rs`), handlers that parse and render, the pipeline between.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod app;
+mod client_address;
+mod endpoint;
+mod error;
 pub mod extract;
+mod input;
+mod pattern;
+mod reply;
+mod route;
+mod router;
+pub mod serve;
+mod settings;
+
+pub use app::app;
+pub use router::{RouteInfo, route_infos};
+pub use settings::{BuildInfo, HttpSettings, MetricsExposure};

@@ -180,7 +180,11 @@ impl Database {
             };
         }
         let postgres = ["postgresql://", "postgres://"].iter().any(|scheme| url.expose().starts_with(scheme));
-        if postgres { Ok(Self::Postgres(url)) } else { Err(ConfigError::new(NAME, "must begin with sqlite: or postgresql://")) }
+        if postgres {
+            Ok(Self::Postgres(url))
+        } else {
+            Err(ConfigError::new(NAME, "must begin with sqlite: or postgresql://"))
+        }
     }
 }
 
@@ -205,15 +209,23 @@ impl Listen {
             base_url: base_url.unwrap_or_else(|| format!("http://localhost:{}", address.port())),
             tls,
             trusted_proxies: env.list("TRUSTED_PROXIES", "must be CIDRs, comma-separated", network)?,
-            cors_origins: env.list("CORS_ALLOWED_ORIGINS", "must be origins such as https://app.example, comma-separated", origin)?,
+            cors_origins: env.list(
+                "CORS_ALLOWED_ORIGINS",
+                "must be origins such as https://app.example, comma-separated",
+                origin,
+            )?,
         })
     }
 }
 
 impl Log {
     fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let levels =
-            [("info", LogLevel::Info), ("debug", LogLevel::Debug), ("warn", LogLevel::Warn), ("error", LogLevel::Error)];
+        let levels = [
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("warn", LogLevel::Warn),
+            ("error", LogLevel::Error),
+        ];
         Ok(Self {
             level: env.one_of("LOG_LEVEL", &levels)?.unwrap_or(LogLevel::Info),
             format: env

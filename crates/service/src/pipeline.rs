@@ -63,7 +63,7 @@ pub struct Idempotency<T> {
     pub url: String,
     pub body_hash: [u8; 32],
     /// Turns the first answer into the bytes that are kept, sealed under the tenant's key.
-    pub render: fn(&Answer<T>) -> Vec<u8>,
+    pub render: Box<dyn Fn(&Answer<T>) -> Vec<u8> + Send + Sync>,
 }
 
 impl Vault {

@@ -218,16 +218,42 @@ pub fn by_action(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> 
     db.all(&sql, &condition.params, |row| Ok((row.text(0)?, row.int(1)?, row.opt_int(2)?.unwrap_or(0), row.opt_time(3)?)))
 }
 
-/// Hands over the entries `from..=to` of a stream in order, until `each` answers `false`.
+/// Hands over at most `limit` entries of `from..=to` in order, each with its number, until `each` answers `false`.
+///
+/// An entry that can't be read as it was written is handed over as an error and does not end the walk: to the one who
+/// verifies a chain it is a finding. The text of `extra_data` counts to the byte, as every other column does.
 pub fn walk(
     db: &mut impl Database,
     stream: &str,
     from: i64,
     to: i64,
-    mut each: impl FnMut(StoredEntry) -> StoreResult<bool>,
+    limit: i64,
+    mut each: impl FnMut(i64, StoreResult<StoredEntry>) -> StoreResult<bool>,
 ) -> StoreResult<()> {
-    let sql = format!("SELECT {COLUMNS} FROM audit_entry WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq");
-    db.connection()?.query(&sql, params![stream, from, to], &mut |row| each(read(stream, row)?))
+    let sql = format!("SELECT {COLUMNS} FROM audit_entry WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4");
+    db.connection()?.query(&sql, params![stream, from, to, limit], &mut |row| {
+        let entry = read(stream, row).and_then(|stored| {
+            if crate::sql::json_text(&stored.entry.extra_data)? == row.text(13)? {
+                Ok(stored)
+            } else {
+                Err(StoreError::corrupt("extra_data is not as it was written"))
+            }
+        });
+        each(row.int(0)?, entry)
+    })
+}
+
+/// Every stream that has entries. One seek a stream: the table is ordered by stream.
+pub fn streams(db: &mut impl Database) -> StoreResult<Vec<String>> {
+    let mut streams: Vec<String> = Vec::new();
+    loop {
+        let last = streams.last().map_or("", String::as_str);
+        let next = db.first("SELECT MIN(stream) FROM audit_entry WHERE stream > $1", params![last], |row| row.opt_text(0))?;
+        match next.flatten() {
+            Some(stream) => streams.push(stream),
+            None => return Ok(streams),
+        }
+    }
 }
 
 /// The last number given out in a stream, 0 before the first.
@@ -235,7 +261,7 @@ pub fn last_seq(db: &mut impl Database, stream: &str) -> StoreResult<i64> {
     db.number("SELECT MAX(seq) FROM audit_entry WHERE stream = $1", params![stream])
 }
 
-/// Number, hash and time of the newest entry of a stream.
+/// Number and hash of the newest entry of a stream.
 pub fn newest(db: &mut impl Database, stream: &str) -> StoreResult<Option<(i64, [u8; 32])>> {
     db.first(
         "SELECT seq, hash FROM audit_entry WHERE stream = $1 ORDER BY seq DESC LIMIT 1",
@@ -244,13 +270,22 @@ pub fn newest(db: &mut impl Database, stream: &str) -> StoreResult<Option<(i64, 
     )
 }
 
-/// The newest entry written before `at`: where retention would cut.
-pub fn newest_before(db: &mut impl Database, stream: &str, at: Timestamp) -> StoreResult<Option<(i64, [u8; 32])>> {
-    db.first(
-        "SELECT seq, hash FROM audit_entry WHERE stream = $1 AND at < $2 ORDER BY seq DESC LIMIT 1",
-        params![stream, at],
-        |row| Ok((row.int(0)?, hash_of(row, 1)?)),
-    )
+/// The number of the oldest entry that is still there.
+pub fn oldest(db: &mut impl Database, stream: &str) -> StoreResult<Option<i64>> {
+    db.first("SELECT MIN(seq) FROM audit_entry WHERE stream = $1", params![stream], |row| row.opt_int(0)).map(Option::flatten)
+}
+
+/// The stored hash of one entry.
+pub fn hash_at(db: &mut impl Database, stream: &str, seq: i64) -> StoreResult<Option<[u8; 32]>> {
+    db.first("SELECT hash FROM audit_entry WHERE stream = $1 AND seq = $2", params![stream, seq], |row| hash_of(row, 0))
+}
+
+/// The first entry, in order of numbers, of `at` or later: what retention has to keep, and all behind it. Looking from the
+/// old end, not for the newest old entry: a clock that once stood in the past must not cost everything before it.
+pub fn first_since(db: &mut impl Database, stream: &str, at: Timestamp) -> StoreResult<Option<i64>> {
+    db.first("SELECT seq FROM audit_entry WHERE stream = $1 AND at >= $2 ORDER BY seq LIMIT 1", params![stream, at], |row| {
+        row.int(0)
+    })
 }
 
 /// Retention: removes entries up to `seq`. The caller has stored the anchor in the same transaction.

@@ -59,6 +59,12 @@ pub fn newest(db: &mut impl Database, stream: &str) -> StoreResult<Option<Checkp
     Ok(list(db, stream, None, 1)?.pop())
 }
 
+/// Drops checkpoints of entries that retention removes; the anchor takes their place.
+pub fn drop_until(tx: &mut WriteTx<'_>, stream: &str, seq: i64) -> StoreResult<u64> {
+    tx.connection()?.execute("DELETE FROM audit_checkpoint WHERE stream = $1 AND seq <= $2", params![stream, seq])
+}
+
+/// Where retention last cut a stream.
 pub fn anchor(db: &mut impl Database, stream: &str) -> StoreResult<Option<CheckpointRecord>> {
     db.first(&format!("SELECT {COLUMNS} FROM audit_anchor WHERE stream = $1"), params![stream], read)
 }

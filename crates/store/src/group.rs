@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use scaivault_domain::time::Timestamp;
 
+use crate::directory::{Filter, Listed, Page};
 use crate::error::StoreResult;
 use crate::sql::{Database, Row, params};
+use crate::tx::{Change, WriteTx};
 
 /// How deep groups may stand in groups (contract 02 section 7).
 pub const MAX_NESTING: usize = 8;
@@ -70,4 +72,47 @@ pub fn closure(db: &mut impl Database, member_id: &str) -> StoreResult<Vec<Group
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+pub fn find_by_name(db: &mut impl Database, tenant_id: &str, name: &str) -> StoreResult<Option<GroupRecord>> {
+    db.first(
+        &format!("SELECT {COLUMNS} FROM directory_group WHERE tenant_id = $1 AND name = $2 AND status <> 'DELETED'"),
+        params![tenant_id, name],
+        read,
+    )
+}
+
+/// Groups of a tenant by name.
+pub fn list(db: &mut impl Database, tenant_id: &str, status: Option<&str>, page: Page) -> StoreResult<Listed<GroupRecord>> {
+    let mut filter = Filter::by_status(status);
+    filter.and("tenant_id = ", tenant_id);
+    filter.list(db, COLUMNS, "directory_group", "name, id", page, read)
+}
+
+pub fn insert(tx: &mut WriteTx<'_>, record: &GroupRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        &format!("INSERT INTO directory_group ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"),
+        params![
+            &record.id,
+            &record.tenant_id,
+            &record.name,
+            &record.description,
+            &record.status,
+            record.created_at,
+            record.updated_at,
+            record.last_synced_at
+        ],
+    )?;
+    tx.changed(Change::Access);
+    Ok(())
+}
+
+/// Writes back what may change of a group.
+pub fn update(tx: &mut WriteTx<'_>, record: &GroupRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE directory_group SET name = $2, description = $3, status = $4, updated_at = $5 WHERE id = $1",
+        params![&record.id, &record.name, &record.description, &record.status, record.updated_at],
+    )?;
+    tx.changed(Change::Access);
+    Ok(())
 }

@@ -62,6 +62,26 @@ pub fn of_owner(db: &mut impl Database, level: KeyLevel, owner_id: &str) -> Stor
     )
 }
 
+/// What may be told of a wrapped key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyListing {
+    pub level: String,
+    pub owner_id: String,
+    pub key_id: String,
+    pub created_at: Timestamp,
+}
+
+/// Every key without its bytes, by level and owner, the newest of an owner first.
+pub fn listing(db: &mut impl Database) -> StoreResult<Vec<KeyListing>> {
+    db.all(
+        "SELECT level, owner_id, key_id, created_at FROM wrapped_key ORDER BY level, owner_id, created_at DESC, key_id DESC",
+        &[],
+        |row| {
+            Ok(KeyListing { level: row.text(0)?, owner_id: row.text(1)?, key_id: row.text(2)?, created_at: row.time(3)? })
+        },
+    )
+}
+
 /// Destroys every key of an owner: what they wrapped can never be opened again, in backups neither.
 pub fn shred(tx: &mut WriteTx<'_>, level: KeyLevel, owner_id: &str) -> StoreResult<u64> {
     let gone = tx.connection()?.execute(

@@ -2,6 +2,7 @@
 
 use scaivault_domain::time::Timestamp;
 
+use crate::directory::{Filter, Listed, Page};
 use crate::error::StoreResult;
 use crate::sql::{Database, Row, params};
 use crate::tx::{Change, WriteTx};
@@ -37,6 +38,20 @@ pub fn find(db: &mut impl Database, id: &str) -> StoreResult<Option<PartnerRecor
     db.first(&format!("SELECT {COLUMNS} FROM partner WHERE id = $1"), params![id], read)
 }
 
+/// Partners by name; `only` narrows to the one that a caller may see.
+pub fn list(
+    db: &mut impl Database,
+    only: Option<&str>,
+    status: Option<&str>,
+    page: Page,
+) -> StoreResult<Listed<PartnerRecord>> {
+    let mut filter = Filter::by_status(status);
+    if let Some(id) = only {
+        filter.and("id = ", id);
+    }
+    filter.list(db, COLUMNS, "partner", "name, id", page, read)
+}
+
 pub fn insert(tx: &mut WriteTx<'_>, record: &PartnerRecord) -> StoreResult<()> {
     tx.connection()?.execute(
         &format!("INSERT INTO partner ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"),
@@ -50,6 +65,16 @@ pub fn insert(tx: &mut WriteTx<'_>, record: &PartnerRecord) -> StoreResult<()> {
             record.updated_at,
             record.last_synced_at
         ],
+    )?;
+    tx.changed(Change::Access);
+    Ok(())
+}
+
+/// Writes back what may change of a partner.
+pub fn update(tx: &mut WriteTx<'_>, record: &PartnerRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE partner SET name = $2, slug = $3, region = $4, status = $5, updated_at = $6 WHERE id = $1",
+        params![&record.id, &record.name, &record.slug, &record.region, &record.status, record.updated_at],
     )?;
     tx.changed(Change::Access);
     Ok(())

@@ -1,9 +1,11 @@
-//! Service accounts and the client secrets they prove themselves with.
+//! Service accounts: identities of programs.
 
 use scaivault_domain::time::Timestamp;
 
+use crate::directory::{Filter, Listed, Page};
 use crate::error::StoreResult;
 use crate::sql::{Database, Row, params};
+use crate::tx::{Change, WriteTx};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAccountRecord {
@@ -46,4 +48,54 @@ pub fn find_by_name(db: &mut impl Database, tenant_id: &str, name: &str) -> Stor
         params![tenant_id, name],
         read,
     )
+}
+
+/// Service accounts of a tenant by name.
+pub fn list(
+    db: &mut impl Database,
+    tenant_id: &str,
+    status: Option<&str>,
+    page: Page,
+) -> StoreResult<Listed<ServiceAccountRecord>> {
+    let mut filter = Filter::by_status(status);
+    filter.and("tenant_id = ", tenant_id);
+    filter.list(db, COLUMNS, "service_account", "name, id", page, read)
+}
+
+pub fn insert(tx: &mut WriteTx<'_>, record: &ServiceAccountRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        &format!("INSERT INTO service_account ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
+        params![
+            &record.id,
+            &record.tenant_id,
+            &record.name,
+            &record.description,
+            record.allowed_scopes,
+            record.roles,
+            &record.status,
+            record.created_at,
+            record.updated_at
+        ],
+    )?;
+    tx.changed(Change::Access);
+    Ok(())
+}
+
+/// Writes back everything but the id, the tenant and the time of creation.
+pub fn update(tx: &mut WriteTx<'_>, record: &ServiceAccountRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE service_account SET name = $2, description = $3, allowed_scopes = $4, roles = $5, status = $6, updated_at = $7
+         WHERE id = $1",
+        params![
+            &record.id,
+            &record.name,
+            &record.description,
+            record.allowed_scopes,
+            record.roles,
+            &record.status,
+            record.updated_at
+        ],
+    )?;
+    tx.changed(Change::Access);
+    Ok(())
 }

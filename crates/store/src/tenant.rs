@@ -3,6 +3,7 @@
 use scaivault_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::directory::{Filter, Listed, Page};
 use crate::error::StoreResult;
 use crate::sql::{Database, Row, json_text, params};
 use crate::tx::{Change, WriteTx};
@@ -60,6 +61,37 @@ pub fn living(db: &mut impl Database) -> StoreResult<Vec<TenantRecord>> {
     db.all(&format!("SELECT {COLUMNS} FROM tenant WHERE status <> 'DELETED' ORDER BY id"), &[], read)
 }
 
+/// Which tenants a list may hold: every condition that is given must hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Within<'a> {
+    pub partner: Option<&'a str>,
+    pub tenant: Option<&'a str>,
+    /// What the client asked for, beside what it may see.
+    pub wanted_partner: Option<&'a str>,
+}
+
+/// Tenants by name.
+pub fn list(
+    db: &mut impl Database,
+    within: Within<'_>,
+    status: Option<&str>,
+    page: Page,
+) -> StoreResult<Listed<TenantRecord>> {
+    let mut filter = Filter::by_status(status);
+    for partner in [within.partner, within.wanted_partner].into_iter().flatten() {
+        filter.and("partner_id = ", partner);
+    }
+    if let Some(tenant) = within.tenant {
+        filter.and("id = ", tenant);
+    }
+    filter.list(db, COLUMNS, "tenant", "name, id", page, read)
+}
+
+/// How many tenants of a partner are not deleted.
+pub fn count_living(db: &mut impl Database, partner_id: &str) -> StoreResult<i64> {
+    db.number("SELECT COUNT(*) FROM tenant WHERE partner_id = $1 AND status <> 'DELETED'", params![partner_id])
+}
+
 pub fn insert(tx: &mut WriteTx<'_>, record: &TenantRecord) -> StoreResult<()> {
     tx.connection()?.execute(
         &format!("INSERT INTO tenant ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
@@ -73,6 +105,23 @@ pub fn insert(tx: &mut WriteTx<'_>, record: &TenantRecord) -> StoreResult<()> {
             record.created_at,
             record.updated_at,
             record.last_synced_at
+        ],
+    )?;
+    tx.changed(Change::Access);
+    Ok(())
+}
+
+/// Writes back what may change of a tenant; it never moves to another partner.
+pub fn update(tx: &mut WriteTx<'_>, record: &TenantRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE tenant SET name = $2, slug = $3, status = $4, settings = $5, updated_at = $6 WHERE id = $1",
+        params![
+            &record.id,
+            &record.name,
+            &record.slug,
+            &record.status,
+            &json_text(&record.settings)?,
+            record.updated_at
         ],
     )?;
     tx.changed(Change::Access);

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::charset::CUSTOM_SIZE;
-use super::{Charset, Classes, GENERATORS, Generator, MAX_FIELDS, MAX_LENGTH, Random, Recipe, RecipeFault, RecipeField};
+use super::{
+    Charset, Classes, GENERATORS, Generator, MAX_FIELDS, MAX_LENGTH, Random, Recipe, RecipeFault, RecipeField,
+};
 use super::{RecipeFaultKind as Kind, Template};
 
 /// A fault was noted; there is nothing more to say.
@@ -37,7 +39,9 @@ fn read(text: &str, faults: &mut Vec<RecipeFault>) -> Vec<RecipeField> {
         };
         match field(&at, object, faults) {
             Ok(field) if names.insert(field.name.clone()) => fields.push(field),
-            Ok(_) => note(faults, &format!("{at}.name"), Kind::Conflict, "must differ from the names of the other fields"),
+            Ok(_) => {
+                note(faults, &format!("{at}.name"), Kind::Conflict, "must differ from the names of the other fields")
+            }
             Err(Noted) => {}
         }
     }
@@ -91,7 +95,8 @@ fn random(config: &mut Settings<'_>) -> Result<Random, Noted> {
     let length = config.length();
     let charset = charset(config);
     let mut demanded = |name| config.get(name, "a boolean", Value::as_bool).map(Option::unwrap_or_default);
-    let classes = (demanded("require_upper"), demanded("require_lower"), demanded("require_digit"), demanded("require_symbol"));
+    let classes =
+        (demanded("require_upper"), demanded("require_lower"), demanded("require_digit"), demanded("require_symbol"));
     let require = Classes { upper: classes.0?, lower: classes.1?, digit: classes.2?, symbol: classes.3? };
     Random::new(length?, charset?, require).map_err(|(setting, fault)| config.fault(setting, Kind::Range, &fault))
 }

@@ -102,9 +102,10 @@ fn acceptance(length: u32, characters: &[char], demanded: &[Class]) -> f64 {
     let total = characters.len() as f64;
     let length = i32::try_from(length).unwrap_or(i32::MAX);
     let without = |missing: u32| {
-        let is_missing = |c: char| demanded.iter().enumerate().any(|(i, (_, is_of))| missing & (1 << i) != 0 && is_of(c));
+        let is_missing =
+            |c: char| demanded.iter().enumerate().any(|(i, (_, is_of))| missing & (1 << i) != 0 && is_of(c));
         let left = characters.iter().filter(|&&c| !is_missing(c)).count() as f64;
-        let sign = if missing.count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if missing.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         sign * (left / total).powi(length)
     };
     (0..1u32 << demanded.len()).map(without).sum()

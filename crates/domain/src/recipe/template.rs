@@ -39,7 +39,9 @@ impl Template {
             let (placeholder, after) = after.split_once("}}").ok_or("has a {{ without its }}")?;
             parts.push(Part::Literal(literal.to_owned()));
             parts.push(Part::parse(placeholder).ok_or_else(|| {
-                format!("allows only random:N, hex:N (N from 1 to {MAX_LENGTH}), uuid and timestamp between {{{{ and }}}}")
+                format!(
+                    "allows only random:N, hex:N (N from 1 to {MAX_LENGTH}), uuid and timestamp between {{{{ and }}}}"
+                )
             })?);
             rest = after;
         }

@@ -45,7 +45,10 @@ fn v_1_the_sample_recipe_keeps_its_promise_10_000_times() {
 
 #[test]
 fn v_2_impossible_requirements_are_refused() {
-    assert_eq!(faults(one("random", r#"{"charset":"numeric","require_upper":true}"#)), ["fields[0].config.require_upper:Range"]);
+    assert_eq!(
+        faults(one("random", r#"{"charset":"numeric","require_upper":true}"#)),
+        ["fields[0].config.require_upper:Range"]
+    );
     let four = r#"{"length":3,"charset":"ascii","require_upper":true,"require_lower":true,"require_digit":true,"require_symbol":true}"#;
     assert_eq!(faults(one("random", four)), ["fields[0].config.length:Range"]);
     assert!(one("random", &four.replace('3', "4")).is_ok());
@@ -60,11 +63,29 @@ fn v_3_templates_know_four_placeholders() {
     assert!(parts[2].chars().all(|c| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c)));
     assert_eq!(value("template", r#"{"template":"}} {{timestamp}}{"}"#), "}} 1700000000{");
     assert_eq!(value("template", r#"{"template":"{{hex:5}}"}"#).len(), 5);
-    for bad in ["{{env:HOME}}", "{{", "{{uuid", "{{uuid:1}}", "{{random}}", "{{random:0}}", "{{random:+1}}", "{{hex:4097}}", "{{ uuid }}", "{{}}"] {
-        assert_eq!(faults(one("template", &format!(r#"{{"template":"{bad}"}}"#))), ["fields[0].config.template:Format"], "{bad}");
+    for bad in [
+        "{{env:HOME}}",
+        "{{",
+        "{{uuid",
+        "{{uuid:1}}",
+        "{{random}}",
+        "{{random:0}}",
+        "{{random:+1}}",
+        "{{hex:4097}}",
+        "{{ uuid }}",
+        "{{}}",
+    ] {
+        assert_eq!(
+            faults(one("template", &format!(r#"{{"template":"{bad}"}}"#))),
+            ["fields[0].config.template:Format"],
+            "{bad}"
+        );
     }
     assert_eq!(faults(one("template", "{}")), ["fields[0].config.template:Required"]);
-    assert_eq!(faults(one("template", &format!(r#"{{"template":"{}"}}"#, "x".repeat(4097)))), ["fields[0].config.template:Format"]);
+    assert_eq!(
+        faults(one("template", &format!(r#"{{"template":"{}"}}"#, "x".repeat(4097)))),
+        ["fields[0].config.template:Format"]
+    );
 }
 
 #[test]
@@ -73,9 +94,11 @@ fn v_9_what_is_unknown_is_named() {
     let bad = Recipe::parse(r#"[{"name":"v","generator":"rsa_keypair"}]"#).unwrap_err();
     assert_eq!(bad[0].message, "must be one of random, hex, uuid, template, static");
     assert_eq!(
-        faults(r#"[{"name":"a b","generator":"random","config":{"charset":"latin","size":3,"length":"5"},"x":1},
+        faults(
+            r#"[{"name":"a b","generator":"random","config":{"charset":"latin","size":3,"length":"5"},"x":1},
             {"generator":"uuid","config":{"version":5}},{"name":"s","generator":"static"},7,
-            {"name":"d","generator":"hex","config":{"length":0}},{"name":"d","generator":"hex","config":null}]"#),
+            {"name":"d","generator":"hex","config":{"length":0}},{"name":"d","generator":"hex","config":null}]"#
+        ),
         [
             "fields[0].name:Format",
             "fields[0].x:Unknown",
@@ -90,7 +113,10 @@ fn v_9_what_is_unknown_is_named() {
             "fields[5].config:Type",
         ]
     );
-    assert_eq!(faults(r#"[{"name":"d","generator":"hex"},{"name":"d","generator":"uuid"}]"#), ["fields[1].name:Conflict"]);
+    assert_eq!(
+        faults(r#"[{"name":"d","generator":"hex"},{"name":"d","generator":"uuid"}]"#),
+        ["fields[1].name:Conflict"]
+    );
     for bad in ["{}", "5", "[1e400]", ""] {
         assert_eq!(faults(bad), ["fields:Type"], "{bad}");
     }

@@ -63,9 +63,8 @@ pub fn idempotency_key(headers: &HeaderMap, faults: &Faults) -> Option<String> {
 ///
 /// Errors: 401 `authentication_required` when the header is missing, repeated or anything else (contract 00 section 5).
 pub fn bearer(headers: &HeaderMap) -> Result<&str> {
-    let required = || {
-        Error::new(Code::AuthenticationRequired, "Authentication is required: send 'Authorization: Bearer <token>'")
-    };
+    let required =
+        || Error::new(Code::AuthenticationRequired, "Authentication is required: send 'Authorization: Bearer <token>'");
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().filter(|_| values.next().is_none()).ok_or_else(required)?;
     let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(required)?;
@@ -186,7 +185,10 @@ mod tests {
 
     #[test]
     fn weak_and_malformed_tags_are_faults() {
-        for bad in ["", "3", "W/\"3\"", "\"\"", "\"0\"", "\"-1\"", "\"+1\"", "\"03\"", "\"a\"", "\"3\",", "*,\"3\"", "\"3", "\"é\""] {
+        for bad in [
+            "", "3", "W/\"3\"", "\"\"", "\"0\"", "\"-1\"", "\"+1\"", "\"03\"", "\"a\"", "\"3\",", "*,\"3\"", "\"3",
+            "\"é\"",
+        ] {
             let error = read_if_match(&[bad]).unwrap_err();
             assert_eq!(error.details()["fields"][0]["field"], "If-Match", "{bad}");
             assert_eq!(error.details()["fields"][0]["code"], "format", "{bad}");
@@ -205,7 +207,13 @@ mod tests {
         assert_eq!(read(&["a-1~!"]), Ok(Some("a-1~!".to_owned())));
         assert_eq!(read(&[]), Ok(None));
         assert!(read(&[&"x".repeat(128)]).is_ok());
-        for bad in [&["".to_owned()][..], &["a b".to_owned()], &["x".repeat(129)], &["é".to_owned()], &["a".to_owned(), "a".to_owned()]] {
+        for bad in [
+            &["".to_owned()][..],
+            &["a b".to_owned()],
+            &["x".repeat(129)],
+            &["é".to_owned()],
+            &["a".to_owned(), "a".to_owned()],
+        ] {
             let bad: Vec<&str> = bad.iter().map(String::as_str).collect();
             assert_eq!(read(&bad).unwrap_err().code(), Code::ValidationError, "{bad:?}");
         }
@@ -226,10 +234,22 @@ mod tests {
     #[test]
     fn c_14_only_json_is_a_body() {
         let json = |values: &[&str]| content_type(&headers("content-type", values), BodyType::Json).is_ok();
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json;"] {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/json;",
+        ] {
             assert!(json(&[good]), "{good}");
         }
-        for bad in ["text/plain", "", "application/json; charset=latin1", "application/json; v=1", "application/merge-patch+json", "application/jsonx"] {
+        for bad in [
+            "text/plain",
+            "",
+            "application/json; charset=latin1",
+            "application/json; v=1",
+            "application/merge-patch+json",
+            "application/jsonx",
+        ] {
             assert!(!json(&[bad]), "{bad}");
         }
         assert!(!json(&[]));

@@ -39,8 +39,25 @@ fn c_4_duplicate_keys_are_refused_at_any_depth() {
 #[test]
 fn what_is_no_json_object_is_refused() {
     for body in [
-        "", "  ", "{", "{}}", "{} x", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":tru}", "{\"a\":\"\u{1}\"}", "{'a':1}",
-        "{\"a\":1,}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\x\"}", "{a:1}", "\u{feff}{}", "{\"a\":NaN}", "{\"a\" 1}", "[1,]",
+        "",
+        "  ",
+        "{",
+        "{}}",
+        "{} x",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":.5}",
+        "{\"a\":tru}",
+        "{\"a\":\"\u{1}\"}",
+        "{'a':1}",
+        "{\"a\":1,}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\x\"}",
+        "{a:1}",
+        "\u{feff}{}",
+        "{\"a\":NaN}",
+        "{\"a\" 1}",
+        "[1,]",
     ] {
         assert_eq!(reason(body.as_bytes()), "not_json", "{body}");
     }
@@ -59,14 +76,21 @@ fn nesting_ends_at_64() {
     let nested = |depth: usize| format!("{}{}{}", "{\"a\":".repeat(depth - 1), "{}", "}".repeat(depth - 1));
     assert!(Json::parse(nested(64).as_bytes()).is_ok());
     assert_eq!(reason(nested(65).as_bytes()), "too_deep");
-    let bombs = [format!("{{\"a\":{}", "[".repeat(1_000_000)), format!("{{\"a\":{}{}}}", "[".repeat(500_000), "]".repeat(500_000))];
+    let bombs = [
+        format!("{{\"a\":{}", "[".repeat(1_000_000)),
+        format!("{{\"a\":{}{}}}", "[".repeat(500_000), "]".repeat(500_000)),
+    ];
     assert_eq!(reason(bombs[0].as_bytes()), "not_json");
     assert_eq!(reason(bombs[1].as_bytes()), "too_deep");
 }
 
 #[test]
 fn errors_give_the_place_and_never_the_content() {
-    for body in ["{\"data\":\n  {\"hunter2\":1,\"hunter2\":2}}", "{\"data\":\n  {\"hunter2\":\"hunter2", "{\"hunter2\":\n\"hunter2\\ud800\"}"] {
+    for body in [
+        "{\"data\":\n  {\"hunter2\":1,\"hunter2\":2}}",
+        "{\"data\":\n  {\"hunter2\":\"hunter2",
+        "{\"hunter2\":\n\"hunter2\\ud800\"}",
+    ] {
         let Err(error) = Json::parse(body.as_bytes()) else { panic!("accepted") };
         assert!(error.message().contains("line 2, column"), "{error:?}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -77,7 +101,8 @@ fn errors_give_the_place_and_never_the_content() {
 
 #[test]
 fn nodes_know_their_type() {
-    let json = Json::parse(br#"{"s":"\u0041","n":-5,"t":true,"z":null,"a":[1,"x"],"o":{"k":1}}"#).unwrap_or_else(|_| panic!());
+    let json =
+        Json::parse(br#"{"s":"\u0041","n":-5,"t":true,"z":null,"a":[1,"x"],"o":{"k":1}}"#).unwrap_or_else(|_| panic!());
     let members = json.root().members().unwrap();
     let kinds: Vec<_> = members.iter().map(|(_, node)| node.kind()).collect();
     assert_eq!(kinds, [Kind::String, Kind::Number, Kind::Boolean, Kind::Null, Kind::Array, Kind::Object]);
@@ -109,7 +134,8 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::hash_map(any::<String>(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::hash_map(any::<String>(), inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }

@@ -22,7 +22,10 @@ pub use headers::{IfMatch, IfNoneMatch};
 pub use json::{Json, Node};
 pub use query::{Query, QueryReader};
 pub use reader::ObjectReader;
-pub use shape::{Boolean, Controls, Duration, DurationList, Integer, List, OneOf, Raw, RawArray, SecretText, Shape, Text, TextMap, Time};
+pub use shape::{
+    Boolean, Controls, Duration, DurationList, Integer, List, OneOf, Raw, RawArray, SecretText, Shape, Text, TextMap,
+    Time,
+};
 
 /// A field of a PATCH body: contract 00 section 6 gives absent, `null` and a value three meanings.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]

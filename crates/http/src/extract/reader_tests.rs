@@ -17,7 +17,10 @@ fn faults(result: Result<(), Error>) -> Vec<String> {
     let Err(error) = result else { return Vec::new() };
     assert_eq!(error.code(), Code::ValidationError, "{error:?}");
     let fields = error.details()["fields"].as_array().unwrap();
-    fields.iter().map(|fault| format!("{}:{}", fault["field"].as_str().unwrap(), fault["code"].as_str().unwrap())).collect()
+    fields
+        .iter()
+        .map(|fault| format!("{}:{}", fault["field"].as_str().unwrap(), fault["code"].as_str().unwrap()))
+        .collect()
 }
 
 #[test]
@@ -63,7 +66,17 @@ fn all_faults_of_all_levels_come_at_once() {
 
 #[test]
 fn integers_are_written_as_integers() {
-    for (text, code) in [("\"5\"", "type"), ("5.0", "type"), ("5e0", "type"), ("null", "type"), ("[]", "type"), ("101", "range"), ("0", "range"), ("-1", "range"), ("99999999999999999999", "range")] {
+    for (text, code) in [
+        ("\"5\"", "type"),
+        ("5.0", "type"),
+        ("5e0", "type"),
+        ("null", "type"),
+        ("[]", "type"),
+        ("101", "range"),
+        ("0", "range"),
+        ("-1", "range"),
+        ("99999999999999999999", "range"),
+    ] {
         let (_, result) = read(&format!("{{\"n\":{text}}}"), |body| body.get("n", &Integer(1..=100)));
         assert_eq!(faults(result), [format!("n:{code}")], "{text}");
     }
@@ -89,10 +102,15 @@ fn structures_in_arrays_are_named_by_their_place() {
             rule.require("effect", &OneOf(&[("allow", true), ("deny", false)]));
         }
     });
-    assert_eq!(faults(result), ["rules[2]:type", "rules[1].effect:required", "rules[1].efect:unknown", "rules[2].effect:required"]);
+    assert_eq!(
+        faults(result),
+        ["rules[2]:type", "rules[1].effect:required", "rules[1].efect:unknown", "rules[2].effect:required"]
+    );
     let (_, result) = read(r#"{"rules":[]}"#, |body| body.objects("rules", 1..=20).is_none());
     assert_eq!(faults(result), ["rules:range"]);
-    let (value, result) = read(r#"{"e":"deny","f":"x"}"#, |body| ["e", "f"].map(|name| body.get(name, &OneOf(&[("allow", true), ("deny", false)]))));
+    let (value, result) = read(r#"{"e":"deny","f":"x"}"#, |body| {
+        ["e", "f"].map(|name| body.get(name, &OneOf(&[("allow", true), ("deny", false)])))
+    });
     assert_eq!((value, faults(result)), ([Some(false), None], vec!["f:format".to_owned()]));
 }
 

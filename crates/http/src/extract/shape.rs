@@ -229,7 +229,9 @@ impl Shape for DurationList {
             _ => SpanList::parse(&typed(node.string(), "a string or an array of strings", field, faults)?, self.max),
         };
         let note = |error| match error {
-            SpanListError::Item { index, value, error } => note_span(error, &value, &format!("{field}[{index}]"), faults),
+            SpanListError::Item { index, value, error } => {
+                note_span(error, &value, &format!("{field}[{index}]"), faults)
+            }
             SpanListError::TooMany { .. } => faults.field(field, FaultCode::Range, error.to_string()),
         };
         list.map_err(note).ok()
@@ -326,13 +328,7 @@ impl Shape for TextMap {
     }
 }
 
-pub(super) fn counted(
-    count: usize,
-    allowed: &RangeInclusive<usize>,
-    what: &str,
-    field: &str,
-    faults: &Faults,
-) -> bool {
+pub(super) fn counted(count: usize, allowed: &RangeInclusive<usize>, what: &str, field: &str, faults: &Faults) -> bool {
     let (min, max) = (*allowed.start(), *allowed.end());
     let message = match (min, max) {
         _ if allowed.contains(&count) => return true,

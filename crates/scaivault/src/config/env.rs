@@ -92,12 +92,7 @@ impl<'a> Env<'a> {
     }
 
     /// Comma-separated; blanks around an entry are ignored.
-    pub(super) fn list<T>(
-        &self,
-        name: &str,
-        fault: &str,
-        parse: fn(&str) -> Option<T>,
-    ) -> Result<Vec<T>, ConfigError> {
+    pub(super) fn list<T>(&self, name: &str, fault: &str, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, ConfigError> {
         let text = self.text(name)?.unwrap_or_default();
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         entries.map(|entry| parse(entry).ok_or_else(|| ConfigError::new(name, fault))).collect()
@@ -117,7 +112,8 @@ impl<'a> Env<'a> {
     pub(super) fn secret_file(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
         let Some(path) = self.path(name) else { return Ok(None) };
         let fault = |fault: &str| ConfigError::new(name, fault);
-        let file = File::open(path).map_err(|error| fault(&format!("names a file that can't be read ({})", error.kind())))?;
+        let file =
+            File::open(path).map_err(|error| fault(&format!("names a file that can't be read ({})", error.kind())))?;
         // One allocation that does not move: a vector that grows leaves copies of the secret behind.
         let mut content = Vec::with_capacity(MAX_SECRET_FILE as usize + 2);
         let read = file.take(MAX_SECRET_FILE + 1).read_to_end(&mut content);

@@ -32,7 +32,8 @@ fn y_7_a_full_bucket_refuses_one_identity_until_retry_after() {
         assert_eq!((decision.allowed, decision.remaining, decision.limit), (true, left, 5));
     }
     let refused = admit("a");
-    let expected = Decision { allowed: false, limit: 5, remaining: 0, reset_unix_seconds: 1_700_000_060, retry_after_seconds: 12 };
+    let expected =
+        Decision { allowed: false, limit: 5, remaining: 0, reset_unix_seconds: 1_700_000_060, retry_after_seconds: 12 };
     assert_eq!(refused, expected);
     assert_eq!(admit("a"), expected, "a refused request costs nothing");
     assert!(admit("b").allowed);

@@ -63,7 +63,9 @@ CREATE TABLE directory_user (
     status TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    last_synced_at BIGINT
+    last_synced_at BIGINT,
+    -- E-mail and name in lower case: the engines do not agree on LOWER().
+    search TEXT NOT NULL
 );
 -- Deleted rows stay (audit names them); only the living hold their e-mail.
 CREATE UNIQUE INDEX directory_user_email ON directory_user (tenant_id, email) WHERE status <> 'DELETED';
@@ -130,7 +132,8 @@ CREATE TABLE token (
     mfa_verified_at BIGINT
 );
 CREATE UNIQUE INDEX token_hash ON token (hash);
-CREATE INDEX token_identity ON token (tenant_id, identity_id);
+CREATE INDEX token_identity ON token (tenant_id, identity_id, id);
+CREATE INDEX token_tenant ON token (tenant_id, id);
 
 -- owner_id is the tenant's id, or the partner's for scope 'partner'.
 CREATE TABLE policy (

@@ -1,0 +1,273 @@
+//! From a route's parse and render functions to something the router can call: the steps of the pipeline around them, written once.
+
+use std::cell::OnceCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use scaivault_crypto::digest::sha256;
+use scaivault_domain::access::{Space, Target};
+use scaivault_domain::action::Action;
+use scaivault_domain::path::SecretPath;
+use scaivault_service::rate::Decision;
+use scaivault_service::{
+    Admitted, Command, Error, Idempotency, Outage, Query, Refused, Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
+};
+
+use crate::app::body;
+use crate::extract::headers::BodyType;
+use crate::extract::{self, Faults, Json};
+use crate::input::Input;
+use crate::pattern::Captures;
+use crate::reply::Reply;
+use crate::settings::HttpSettings;
+
+/// A request on its way to its handler.
+pub(crate) struct Call {
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) settings: Arc<HttpSettings>,
+    pub(crate) meta: RequestMeta,
+    pub(crate) parts: Parts,
+    pub(crate) body: Body,
+    pub(crate) captures: Captures,
+    /// Named by the address (`/v1/t/{tenant_id}/`), which goes before the header.
+    pub(crate) tenant_in_path: Option<String>,
+    pub(crate) route: RouteTraits,
+}
+
+/// What the table says of a route beside its handler.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RouteTraits {
+    pub(crate) pattern: &'static str,
+    pub(crate) space: Space,
+    /// Naming a tenant has no effect here.
+    pub(crate) at_home: bool,
+    /// Repeating with an Idempotency-Key has no effect here.
+    pub(crate) repeatable: bool,
+}
+
+/// What goes back, with the state of the caller's rate bucket.
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) rate: Option<Decision>,
+    /// For the log only.
+    pub(crate) error: Option<Error>,
+}
+
+impl Answered {
+    pub(crate) fn error(error: Error, rate: Option<Decision>) -> Self {
+        Self { reply: Reply::from(&error), rate, error: Some(error) }
+    }
+
+    pub(crate) fn of(result: Result<Reply>, rate: Option<Decision>) -> Self {
+        match result {
+            Ok(reply) => Self { reply, rate, error: None },
+            Err(error) => Self::error(error, rate),
+        }
+    }
+}
+
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+pub(crate) trait Endpoint: Send + Sync {
+    /// `None` for routes that ask for no token.
+    fn action(&self) -> Option<Action>;
+    fn call(&self, call: Call) -> Pending;
+}
+
+type Parse<T> = fn(&Input<'_>) -> Result<T>;
+
+/// A route without a token.
+pub(crate) fn open<F>(handle: fn(Call) -> F) -> Box<dyn Endpoint>
+where
+    F: Future<Output = Result<Reply>> + Send + 'static,
+{
+    struct Open<F>(fn(Call) -> F);
+    impl<F: Future<Output = Result<Reply>> + Send + 'static> Endpoint for Open<F> {
+        fn action(&self) -> Option<Action> {
+            None
+        }
+
+        fn call(&self, call: Call) -> Pending {
+            let handled = (self.0)(call);
+            Box::pin(async move { Answered::of(handled.await, None) })
+        }
+    }
+    Box::new(Open(handle))
+}
+
+/// A route that only looks.
+pub(crate) fn query<Q: Query>(parse: Parse<Q>, render: fn(Q::Output, &Input<'_>) -> Result<Reply>) -> Box<dyn Endpoint> {
+    struct Looks<Q: Query>(Parse<Q>, fn(Q::Output, &Input<'_>) -> Result<Reply>);
+    impl<Q: Query> Endpoint for Looks<Q> {
+        fn action(&self) -> Option<Action> {
+            Some(Q::ACTION)
+        }
+
+        fn call(&self, call: Call) -> Pending {
+            let (parse, render) = (self.0, self.1);
+            Box::pin(async move {
+                let mut request = match Request::admit(call, Q::ACTION).await {
+                    Ok(request) => request,
+                    Err(refused) => return Answered::error(refused.error, refused.rate),
+                };
+                let rate = Some(request.admitted.rate);
+                let op = match request.read(parse).await {
+                    Ok(op) => op,
+                    Err(error) => return request.refuse(error).await,
+                };
+                let result = request.call.vault.query(&request.admitted, op).await;
+                let reply = result.and_then(|answer| {
+                    request.with_input(|input| render(answer.output, input)).map(|reply| reply.with_outcome(answer.outcome))
+                });
+                Answered::of(reply, rate)
+            })
+        }
+    }
+    Box::new(Looks(parse, render))
+}
+
+/// A route that changes something.
+pub(crate) fn command<C: Command>(parse: Parse<C>, render: fn(&C::Output) -> Reply) -> Box<dyn Endpoint> {
+    struct Changes<C: Command>(Parse<C>, fn(&C::Output) -> Reply);
+    impl<C: Command> Endpoint for Changes<C> {
+        fn action(&self) -> Option<Action> {
+            Some(C::ACTION)
+        }
+
+        fn call(&self, call: Call) -> Pending {
+            let (parse, render) = (self.0, self.1);
+            Box::pin(async move {
+                let mut request = match Request::admit(call, C::ACTION).await {
+                    Ok(request) => request,
+                    Err(refused) => return Answered::error(refused.error, refused.rate),
+                };
+                let rate = Some(request.admitted.rate);
+                let op = match request.read(parse).await {
+                    Ok(op) => op,
+                    Err(error) => return request.refuse(error).await,
+                };
+                let idempotency = request.idempotency_key.take().map(|key| Idempotency {
+                    key,
+                    method: request.call.parts.method.as_str().to_owned(),
+                    url: request.call.parts.uri.to_string(),
+                    body_hash: request.body_hash,
+                    render: Box::new(move |answer| render(&answer.output).with_outcome(answer.outcome).to_kept()),
+                });
+                let result = request.call.vault.command(&request.admitted, op, idempotency).await;
+                let reply = result.and_then(|reply| match reply {
+                    CommandReply::Fresh(answer) => Ok(render(&answer.output).with_outcome(answer.outcome)),
+                    CommandReply::Replayed(bytes) => {
+                        Reply::from_kept(&bytes).ok_or_else(|| Error::internal("a kept answer can't be read"))
+                    }
+                });
+                Answered::of(reply, rate)
+            })
+        }
+    }
+    Box::new(Changes(parse, render))
+}
+
+/// An admitted request.
+struct Request {
+    call: Call,
+    admitted: Admitted,
+    action: Action,
+    target: Option<Target>,
+    json: Json,
+    body_hash: [u8; 32],
+    idempotency_key: Option<String>,
+    walk: OnceCell<extract::Query>,
+}
+
+impl Request {
+    async fn admit(mut call: Call, action: Action) -> Result<Self, Refused> {
+        let target = address_target(&call);
+        let named = match &call.tenant_in_path {
+            Some(id) => Some(id.clone()),
+            None => call.parts.headers.get("x-tenant-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        };
+        let choice = if call.route.at_home { TenantChoice::Home } else { TenantChoice::Named(named.as_deref()) };
+        call.meta.fresh = extract::headers::no_cache(&call.parts.headers);
+        let bearer = extract::headers::bearer(&call.parts.headers).ok();
+        let admitted = call.vault.admit(call.meta.clone(), bearer, choice, action, target.as_ref()).await?;
+        Ok(Self {
+            call,
+            admitted,
+            action,
+            target,
+            json: Json::empty(),
+            body_hash: [0; 32],
+            idempotency_key: None,
+            walk: OnceCell::new(),
+        })
+    }
+
+    /// Body, then shape (contract 00 section 3 step 7).
+    async fn read<T>(&mut self, parse: Parse<T>) -> Result<T> {
+        let method = self.call.parts.method.clone();
+        if method == http::Method::PUT || method == http::Method::POST || method == http::Method::PATCH {
+            let limit = body::limit(self.call.vault.settings().max_secret_bytes);
+            let bytes = body::read(std::mem::take(&mut self.call.body), &self.call.parts.headers, limit).await?;
+            self.take_body(bytes, method == http::Method::PATCH)?;
+        }
+        if self.call.route.repeatable && (method == http::Method::PUT || method == http::Method::POST) {
+            let faults = Faults::new();
+            let key = extract::headers::idempotency_key(&self.call.parts.headers, &faults);
+            faults.finish()?;
+            self.idempotency_key = key;
+        }
+        self.with_input(parse)
+    }
+
+    fn take_body(&mut self, bytes: Bytes, is_patch: bool) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let allowed = if is_patch { BodyType::JsonOrMergePatch } else { BodyType::Json };
+        extract::headers::content_type(&self.call.parts.headers, allowed)?;
+        self.body_hash = sha256(&bytes);
+        self.json = Json::from_body(bytes)?;
+        Ok(())
+    }
+
+    fn with_input<T>(&mut self, work: impl FnOnce(&Input<'_>) -> Result<T>) -> Result<T> {
+        let mut input = Input {
+            vault: &self.call.vault,
+            caller: &self.admitted.caller,
+            settings: &self.call.settings,
+            headers: &self.call.parts.headers,
+            now: self.call.meta.started,
+            space: self.call.route.space,
+            route: self.call.route.pattern,
+            captures: &self.call.captures,
+            query: extract::Query::parse(self.call.parts.uri.query()),
+            body: std::mem::replace(&mut self.json, Json::empty()),
+            walk: std::mem::take(&mut self.walk),
+        };
+        let result = work(&input);
+        self.walk = std::mem::take(&mut input.walk);
+        result
+    }
+
+    async fn refuse(self, error: Error) -> Answered {
+        let rate = Some(self.admitted.rate);
+        let error = self.call.vault.refuse(&self.admitted, self.action, self.target.as_ref(), error).await;
+        Answered::error(error, rate)
+    }
+}
+
+/// What the address names, for the audit entry of a request that is refused before it is read.
+fn address_target(call: &Call) -> Option<Target> {
+    let path = SecretPath::from_url(call.captures.raw("path")?).ok()?;
+    Some(Target::Secret { space: call.route.space, path })
+}
+
+impl From<Outage> for Answered {
+    fn from(outage: Outage) -> Self {
+        Self::error(Error::unavailable(outage, outage.as_str()), None)
+    }
+}

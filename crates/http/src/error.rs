@@ -1,0 +1,31 @@
+//! From the service's errors to answers. The status of a code stands beside the code (`scaivault_service::Code::status`), because
+//! the audit entry names it too.
+
+use http::{HeaderValue, header};
+use scaivault_service::{Code, Error};
+use serde_json::json;
+
+use crate::reply::Reply;
+
+impl From<&Error> for Reply {
+    fn from(error: &Error) -> Self {
+        let mut body = json!({"code": error.code().as_str(), "message": error.message()});
+        if !error.details().is_empty() {
+            body["details"] = serde_json::Value::Object(error.details().clone());
+        }
+        let mut reply = Self::error_body(error.code().status(), body);
+        if let Some(seconds) = error.retry_after_seconds() {
+            reply.set(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if error.code().status() == 401 {
+            reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        }
+        if let (Code::MethodNotAllowed, Some(allowed)) = (error.code(), error.details().get("allowed")) {
+            let methods: Vec<&str> = allowed.as_array().into_iter().flatten().filter_map(|method| method.as_str()).collect();
+            if let Ok(value) = HeaderValue::from_str(&methods.join(", ")) {
+                reply.set(header::ALLOW, value);
+            }
+        }
+        reply
+    }
+}

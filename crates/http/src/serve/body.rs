@@ -1,0 +1,115 @@
+//! Bodies on their way in and out, as far as the connection has to know of them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::activity::Activity;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request, with an end to the patience.
+pub(super) struct Timed {
+    incoming: Incoming,
+    activity: Arc<Activity>,
+    limit: Duration,
+    /// Made with the first wait: most bodies are there when the handler asks.
+    timer: Option<Pin<Box<Sleep>>>,
+    ended: bool,
+}
+
+/// The body as handlers get it. One that is empty costs nothing.
+pub(super) fn request_body(incoming: Incoming, activity: &Arc<Activity>, limit: Duration) -> Body {
+    if incoming.is_end_stream() {
+        return Body::empty();
+    }
+    Body::new(Timed { incoming, activity: Arc::clone(activity), limit, timer: None, ended: false })
+}
+
+impl HttpBody for Timed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.ended = frame.is_none() || this.incoming.is_end_stream();
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => {
+                let limit = this.limit;
+                let timer =
+                    this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
+                timer.as_mut().poll(cx).map(|()| Some(Err("the body took too long".into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        if !self.ended && !self.incoming.is_end_stream() {
+            self.activity.leaves_input_unread();
+        }
+    }
+}
+
+/// Open from the head of a request to the end of its answer's body.
+pub(super) struct OpenRequest(Arc<Activity>);
+
+impl OpenRequest {
+    pub(super) fn begin(activity: &Arc<Activity>, multiplexed: bool) -> Self {
+        activity.request_began(multiplexed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.request_ended();
+    }
+}
+
+/// The body of an answer; its request is open as long as it lives.
+pub(super) struct Answer {
+    body: Body,
+    _request: OpenRequest,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, request: OpenRequest) -> Self {
+        Self { body, _request: request }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,5 @@
+//! The integration tests: one binary, files named after routes, each test on an application of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod secret;

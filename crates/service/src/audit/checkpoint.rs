@@ -1,0 +1,210 @@
+//! Checkpoints: the list for auditors, and the job that makes them.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use scaivault_domain::access::{Permit, Target};
+use scaivault_domain::action::Action;
+use scaivault_domain::time::Timestamp;
+use scaivault_store::checkpoint::{self, CheckpointRecord};
+use scaivault_store::{ReadView, StoreResult, WriteTx, audit};
+use serde::Serialize;
+
+use super::filter::StreamChoice;
+use super::logs::seq_of;
+use super::signing::AuditSigner;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::operation::{Operation, Query};
+use crate::vault::Vault;
+
+/// Streams signed in one transaction.
+const BATCH: usize = 100;
+
+/// A checkpoint as the outside sees it, in answers and in `AUDIT_CHECKPOINT_FILE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignedCheckpoint {
+    pub stream: String,
+    pub seq: i64,
+    /// Hexadecimal.
+    pub hash: String,
+    /// In microseconds: the signature covers it as it stands here.
+    pub timestamp: String,
+    pub key_id: String,
+    /// Base64.
+    pub signature: String,
+}
+
+impl From<CheckpointRecord> for SignedCheckpoint {
+    fn from(record: CheckpointRecord) -> Self {
+        Self {
+            stream: record.stream,
+            seq: record.seq,
+            hash: hex::encode(record.hash),
+            timestamp: record.at.to_rfc3339_micros(),
+            key_id: record.key_id,
+            signature: STANDARD.encode(record.signature),
+        }
+    }
+}
+
+/// `GET /v1/audit/checkpoints`
+#[derive(Debug, Clone)]
+pub struct ListCheckpoints {
+    pub stream: StreamChoice,
+    pub limit: usize,
+    pub after: Option<Vec<String>>,
+}
+
+/// Checkpoints, newest first.
+#[derive(Debug, Clone)]
+pub struct CheckpointPage {
+    pub checkpoints: Vec<SignedCheckpoint>,
+    pub next: Option<Vec<String>>,
+}
+
+impl Operation for ListCheckpoints {
+    type Output = CheckpointPage;
+    const ACTION: Action = Action::AuditQuery;
+
+    fn target(&self) -> Target {
+        Target::Tenant
+    }
+}
+
+impl Query for ListCheckpoints {
+    fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<CheckpointPage> {
+        let stream = self.stream.resolve(permit)?;
+        let before = self.after.as_deref().map(seq_of).transpose()?;
+        let one_more = i64::try_from(self.limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let mut found = checkpoint::list(view, &stream, before, one_more)?;
+        let has_more = found.len() > self.limit;
+        found.truncate(self.limit);
+        let next = found.last().filter(|_| has_more).map(|last| vec![last.seq.to_string()]);
+        cx.note("returned", found.len());
+        Ok(CheckpointPage { checkpoints: found.into_iter().map(Into::into).collect(), next })
+    }
+}
+
+/// Signs where `stream` stands, if that is not signed yet. What is signed is read from the database, as an auditor would.
+pub(crate) fn sign_newest(
+    tx: &mut WriteTx<'_>,
+    signer: &AuditSigner,
+    stream: &str,
+    now: Timestamp,
+) -> StoreResult<Option<CheckpointRecord>> {
+    let Some((seq, hash)) = audit::newest(tx, stream)? else { return Ok(None) };
+    if checkpoint::newest(tx, stream)?.is_some_and(|last| last.seq >= seq) {
+        return Ok(None);
+    }
+    let record = signer.checkpoint(stream, seq, hash, now)?;
+    checkpoint::insert(tx, &record)?;
+    Ok(Some(record))
+}
+
+impl Vault {
+    /// Signs every stream whose checkpoint is due (contract 06 section 4); `all`: every stream with unsigned entries, as before
+    /// the server stops. Answers how many were signed.
+    ///
+    /// # Errors
+    /// 503 while sealed or when nothing can be written; what is due stays due.
+    pub async fn write_checkpoints(self: &Arc<Self>, all: bool) -> Result<usize> {
+        let unsealed = self.keyring.unsealed()?;
+        if self.growth.needs_reconciliation() {
+            self.reconcile_growth().await?;
+        }
+        let now = self.clock.now();
+        let due = self.growth.due(now, all);
+        let mut count: usize = 0;
+        for batch in due.chunks(BATCH) {
+            let (vault, unsealed, batch) = (Arc::clone(self), Arc::clone(&unsealed), batch.to_vec());
+            let signed = self
+                .store
+                .write(move |tx| {
+                    let signer = AuditSigner::obtain(tx, &unsealed, &*vault.entropy, now)?;
+                    let mut signed = Vec::new();
+                    for (stream, known) in &batch {
+                        let standing = audit::newest(tx, stream)?.map_or(0, |(seq, _)| seq);
+                        let cut = checkpoint::anchor(tx, stream)?.map_or(0, |anchor| anchor.seq);
+                        // A signature under less than was written would turn a removal into the truth.
+                        let outcome = if standing.max(cut) < *known {
+                            Signing::Shortened { standing }
+                        } else {
+                            Signing::Upto(standing.max(cut), sign_newest(tx, &signer, stream, now)?)
+                        };
+                        signed.push((stream.clone(), outcome));
+                    }
+                    Ok(signed)
+                })
+                .await?;
+            let mut records = Vec::new();
+            for (stream, outcome) in signed {
+                match outcome {
+                    Signing::Shortened { standing } => {
+                        tracing::error!(stream, standing, "the audit trail is shorter than it was; no checkpoint is made. Run verify");
+                        self.growth.postpone(&stream, now);
+                    }
+                    Signing::Upto(seq, record) => {
+                        self.growth.signed(&stream, seq, now);
+                        records.extend(record);
+                    }
+                }
+            }
+            count = count.saturating_add(records.len());
+            self.publish_checkpoints(records).await;
+        }
+        Ok(count)
+    }
+
+    /// Takes over from the database how far the streams are and how far they are signed: at the start, and now and then for
+    /// entries whose request was cut off before it was counted.
+    pub(crate) async fn reconcile_growth(self: &Arc<Self>) -> Result<()> {
+        let vault = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            vault.store.read(|view| {
+                let mut found = Vec::new();
+                for stream in audit::streams(view)? {
+                    let last = audit::last_seq(view, &stream)?;
+                    let newest = checkpoint::newest(view, &stream)?;
+                    if let Some(newest) = &newest {
+                        vault.growth.saw_checkpoint(newest.at);
+                    }
+                    found.push((stream, last, newest.map_or(0, |newest| newest.seq)));
+                }
+                vault.growth.reconcile(found);
+                Ok(())
+            })
+        })
+        .await
+        .map_err(Error::internal)?
+        .map_err(crate::error::storage)
+    }
+
+    /// Appends to `AUDIT_CHECKPOINT_FILE`. A copy: its failure is logged and stops nothing.
+    pub(crate) async fn publish_checkpoints(self: &Arc<Self>, records: Vec<CheckpointRecord>) {
+        let Some(path) = self.settings.audit_checkpoint_file.clone().filter(|_| !records.is_empty()) else { return };
+        let written = tokio::task::spawn_blocking(move || append_lines(&path, records)).await;
+        if let Err(error) = written.map_err(std::io::Error::other).and_then(|inner| inner) {
+            tracing::error!(%error, "AUDIT_CHECKPOINT_FILE can't be written; the checkpoints in the database are whole");
+        }
+    }
+}
+
+enum Signing {
+    Shortened { standing: i64 },
+    Upto(i64, Option<CheckpointRecord>),
+}
+
+fn append_lines(path: &Path, records: Vec<CheckpointRecord>) -> std::io::Result<()> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, &SignedCheckpoint::from(record))?;
+        lines.push(b'\n');
+    }
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(&lines)?;
+    file.sync_data()
+}

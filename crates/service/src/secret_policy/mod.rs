@@ -1,0 +1,50 @@
+//! Secret policies: recipes that make new values (contract 05). They grant nothing.
+
+mod change;
+mod generate;
+mod preview;
+mod read;
+mod recipe;
+
+pub use change::{CreateSecretPolicy, DeleteSecretPolicy, UpdateSecretPolicy};
+pub use generate::GenerateSecret;
+pub use preview::{Preview, PreviewRecipe, PreviewSource};
+pub use read::{GetSecretPolicy, ListSecretPolicies};
+pub use recipe::checked_recipe;
+
+use scaivault_domain::access::Permit;
+use scaivault_store::Database;
+use scaivault_store::secret_policy::{self, SecretPolicyRecord};
+
+use crate::error::Result;
+use crate::secret::write::secret_policy_not_found;
+
+/// What a recipe is for: a hint for display that binds nothing (contract 05 section 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PolicyType {
+    ApiKey,
+    #[default]
+    Custom,
+    OauthClient,
+    Password,
+    SshKey,
+}
+
+impl PolicyType {
+    pub const ALL: [Self; 5] = [Self::Password, Self::ApiKey, Self::OauthClient, Self::SshKey, Self::Custom];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::Custom => "custom",
+            Self::OauthClient => "oauth_client",
+            Self::Password => "password",
+            Self::SshKey => "ssh_key",
+        }
+    }
+}
+
+/// A policy of the tenant, by its id.
+fn existing(db: &mut impl Database, permit: &Permit, id: &str) -> Result<SecretPolicyRecord> {
+    secret_policy::find(db, permit.tenant(), id)?.ok_or_else(|| secret_policy_not_found(id))
+}

@@ -1,0 +1,254 @@
+//! One application for one test.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Router;
+use scaivault_crypto::{Entropy, SystemEntropy};
+use scaivault_domain::rate::RateLimits;
+use scaivault_domain::time::{Clock, ManualClock, Timestamp};
+use scaivault_http::HttpSettings;
+use scaivault_service::rate::{FailedAuthThrottle, RateLimiter};
+use scaivault_service::seal::FileProvider;
+use scaivault_service::{Parts, Settings, Vault};
+use scaivault_store::{SqliteLocation, SqliteOptions, Store};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::actor::Actor;
+
+/// When the manual clock begins: 2026-05-01T10:00:00Z.
+pub const START: i64 = 1_777_629_600;
+
+/// Which storage engine a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+}
+
+pub struct TestAppBuilder {
+    engine: Engine,
+    settings: Settings,
+    limits: RateLimits,
+    http: HttpSettings,
+}
+
+pub struct TestApp {
+    pub vault: Arc<Vault>,
+    pub clock: Arc<ManualClock>,
+    pub(crate) router: Router,
+    directory: TempDir,
+    root_token: String,
+    canary: String,
+    names: AtomicU32,
+    /// A test that breaks the database on purpose can't be asked to leave it clean.
+    pub(crate) check_at_end: bool,
+}
+
+impl TestApp {
+    /// An initialised, unsealed application on SQLite, without rate limits.
+    pub async fn new() -> Self {
+        Self::builder().start().await
+    }
+
+    pub fn builder() -> TestAppBuilder {
+        TestAppBuilder {
+            engine: Engine::Sqlite,
+            settings: Settings::default(),
+            limits: RateLimits::disabled(),
+            http: HttpSettings::default(),
+        }
+    }
+
+    /// The first administrator: super_admin of `tnt_default` with every scope.
+    pub fn root(&self) -> Actor<'_> {
+        Actor::new(self, self.root_token.clone())
+    }
+
+    pub fn anonymous(&self) -> Actor<'_> {
+        Actor::anonymous(self)
+    }
+
+    pub fn with_token(&self, token: &str) -> Actor<'_> {
+        Actor::new(self, token.to_owned())
+    }
+
+    /// (may do everything on every path, may read and list every path, may do nothing): users of `tnt_default`.
+    pub async fn actors(&self) -> (Actor<'_>, Actor<'_>, Actor<'_>) {
+        let secrets = ["secrets:read", "secrets:write", "secrets:delete", "secrets:list", "secrets:rotate"];
+        let owner = self.user("owner", &secrets, &[("**", &["admin"])]).await;
+        let reader = self.user("reader", &["secrets:read", "secrets:list"], &[("**", &["read", "list"])]).await;
+        let stranger = self.user("stranger", &secrets, &[]).await;
+        (owner, reader, stranger)
+    }
+
+    /// A user of `tnt_default` with a token of `scopes` and a policy of one rule for each (pattern, permissions).
+    pub async fn user(&self, name: &str, scopes: &[&str], rules: &[(&str, &[&str])]) -> Actor<'_> {
+        self.user_in("tnt_default", name, scopes, rules).await
+    }
+
+    pub async fn user_in(&self, tenant: &str, name: &str, scopes: &[&str], rules: &[(&str, &[&str])]) -> Actor<'_> {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        let email = format!("{name}{number}@test.example");
+        let root = self.root();
+        let user = root
+            .post(&format!("/v1/identity/tenants/{tenant}/users"), json!({"email": email, "display_name": name, "allowed_scopes": scopes}))
+            .await
+            .expect(201);
+        let id = user.json()["id"].as_str().unwrap().to_owned();
+        let token = root
+            .post("/v1/auth/tokens", json!({"name": "test", "scopes": scopes, "identity_id": id}))
+            .in_tenant(tenant)
+            .await
+            .expect(201);
+        if !rules.is_empty() {
+            self.policy_in(tenant, &format!("{name}-{number}"), rules, &[("user", &id)]).await;
+        }
+        let mut actor = self.with_token(token.json()["token"].as_str().unwrap());
+        actor.id = id;
+        actor.identity_id = format!("user:{email}");
+        actor
+    }
+
+    /// A policy bound to (identity_type, identity_id) pairs; answers its id.
+    pub async fn policy_in(&self, tenant: &str, name: &str, rules: &[(&str, &[&str])], bind: &[(&str, &str)]) -> String {
+        let rules: Vec<Value> = rules
+            .iter()
+            .map(|(pattern, permissions)| json!({"path_pattern": pattern, "permissions": permissions}))
+            .collect();
+        let root = self.root();
+        let policy =
+            root.post("/v1/policies", json!({"name": name, "rules": rules})).in_tenant(tenant).await.expect(201);
+        let id = policy.json()["id"].as_str().unwrap().to_owned();
+        for (identity_type, identity_id) in bind {
+            root.post(
+                &format!("/v1/policies/{id}/bindings"),
+                json!({"identity_type": identity_type, "identity_id": identity_id}),
+            )
+            .in_tenant(tenant)
+            .await
+            .expect(201);
+        }
+        id
+    }
+
+    /// Another tenant of the default partner; answers its id.
+    pub async fn tenant(&self, name: &str) -> String {
+        self.tenant_of("ptn_default", name).await
+    }
+
+    pub async fn tenant_of(&self, partner: &str, name: &str) -> String {
+        let tenant = self.root().post("/v1/identity/tenants", json!({"partner_id": partner, "name": name})).await.expect(201);
+        tenant.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn partner(&self, name: &str) -> String {
+        let partner = self.root().post("/v1/identity/partners", json!({"name": name})).await.expect(201);
+        partner.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A text that no log, error or raw database byte may ever show; put it into values.
+    pub fn canary(&self) -> &str {
+        &self.canary
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn database_file(&self) -> PathBuf {
+        self.directory.path().join("scaivault.db")
+    }
+
+    /// For tests that damage the database on purpose.
+    pub fn expect_damage(&mut self) {
+        self.check_at_end = false;
+    }
+
+    /// Stops this application and starts another on the same data, with the same clock and token.
+    pub async fn restart(mut self) -> Self {
+        self.vault.shut_down().await;
+        let (vault, first) = open(self.directory.path(), &self.clock, &Settings::default(), &RateLimits::disabled());
+        assert!(first.is_none(), "a restart initialises nothing");
+        self.router = scaivault_http::app(Arc::clone(&vault), HttpSettings::default());
+        self.vault = vault;
+        self
+    }
+}
+
+impl TestAppBuilder {
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Rate limits as a server has them by default, changed by `change`.
+    #[must_use]
+    pub fn limits(mut self, change: impl FnOnce(&mut RateLimits)) -> Self {
+        self.limits = RateLimits::default();
+        change(&mut self.limits);
+        self
+    }
+
+    #[must_use]
+    pub fn http(mut self, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        change(&mut self.http);
+        self
+    }
+
+    pub async fn start(self) -> TestApp {
+        let Engine::Sqlite = self.engine;
+        let directory = tempfile::Builder::new().prefix("scaivault-test-").tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(START)));
+        let (place, own_clock, settings, limits) =
+            (directory.path().to_owned(), Arc::clone(&clock), self.settings.clone(), self.limits.clone());
+        let (vault, first) =
+            tokio::task::spawn_blocking(move || open(&place, &own_clock, &settings, &limits)).await.unwrap();
+        let first = first.expect("a fresh store is initialised");
+        let mut random = [0; 8];
+        SystemEntropy::new().fill(&mut random).unwrap();
+        TestApp {
+            router: scaivault_http::app(Arc::clone(&vault), self.http),
+            vault,
+            clock,
+            directory,
+            root_token: first.token.expose().to_owned(),
+            canary: format!("CANARY-{:016x}", u64::from_be_bytes(random)),
+            names: AtomicU32::new(0),
+            check_at_end: true,
+        }
+    }
+}
+
+fn open(
+    place: &Path,
+    clock: &Arc<ManualClock>,
+    settings: &Settings,
+    limits: &RateLimits,
+) -> (Arc<Vault>, Option<scaivault_service::FirstStart>) {
+    let store = Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file: place.join("scaivault.db") } }).unwrap();
+    let throttled = limits.per_minute(scaivault_domain::rate::RateCategory::Read).is_some();
+    let vault = Vault::new(Parts {
+        store,
+        provider: Box::new(FileProvider::new(place.join("root.key"))),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        entropy: Arc::new(SystemEntropy::new()),
+        settings: settings.clone(),
+        limiter: RateLimiter::new(limits),
+        throttle: throttled.then(FailedAuthThrottle::new),
+    });
+    let first = vault.start().unwrap();
+    (vault, first)
+}

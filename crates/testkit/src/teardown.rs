@@ -1,0 +1,24 @@
+//! What must hold when a test ends, whatever it did.
+
+use std::path::Path;
+
+use crate::app::TestApp;
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() || !self.check_at_end {
+            return;
+        }
+        for file in files_below(self.data_dir()) {
+            let bytes = std::fs::read(&file).unwrap_or_default();
+            let shown = bytes.windows(self.canary().len()).any(|window| window == self.canary().as_bytes());
+            assert!(!shown, "{} holds a value in the clear", file.display());
+        }
+        scaivault_service::audit::verify_everything(&self.vault).expect("the audit trail is whole");
+    }
+}
+
+fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
+}
