@@ -198,3 +198,90 @@ pub struct SecretRotated {
     pub generated: bool,
     pub expires_at: Option<String>,
 }
+
+/// `metadata` of a request: absent leaves a field, `null` clears it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetadataChange {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    pub description: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 50)]
+    pub tags: Option<Option<Vec<String>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub owner: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub custom: Option<Option<BTreeMap<String, String>>>,
+}
+
+/// `options` of a request: absent leaves a field, `null` clears it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptionsChange {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    pub max_versions: Option<Option<i64>>,
+    /// A duration from now, such as `90d`; remembered and renewed by later writes.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub expires_in: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub rotation_policy_id: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub secret_policy_id: Option<Option<String>>,
+    /// Durations ahead of the expiry, comma-separated or as a list.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub notify_before: Option<Option<String>>,
+    /// Only on PUT; 0 = must not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+
+/// Body of PUT. Carries a value: it neither prints nor clones.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretWrite {
+    #[schema(value_type = Object)]
+    pub data: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_type: Option<String>,
+    #[serde(default)]
+    pub metadata: MetadataChange,
+    #[serde(default)]
+    pub options: OptionsChange,
+}
+
+/// Body of PATCH.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretPatch {
+    #[serde(default)]
+    pub metadata: MetadataChange,
+    #[serde(default)]
+    pub options: OptionsChange,
+}
+
+/// Body of rotate. May carry a value: it neither prints nor clones.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRotate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500)]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub new_value: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_period: Option<String>,
+}

@@ -12,6 +12,7 @@ use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use scaivault_domain::id::RequestId;
+use scaivault_domain::rate::RateCategory;
 use scaivault_service::rate::Decision;
 use scaivault_service::{Code, Error, RequestMeta, Vault};
 
@@ -97,8 +98,8 @@ impl App {
         response
     }
 
-    async fn answer(&self, request: Request<Body>, request_id: &str) -> (Answered, &'static str) {
-        const NO_CATEGORY: &str = "none";
+    async fn answer(&self, request: Request<Body>, request_id: &str) -> (Answered, Option<RateCategory>) {
+        const NO_CATEGORY: Option<RateCategory> = None;
         let (parts, body) = request.into_parts();
         if header_bytes(&parts.headers) > MAX_HEADER_BYTES {
             let error = Error::new(Code::HeadersTooLarge, format!("The headers may have at most {MAX_HEADER_BYTES} bytes"));
@@ -122,7 +123,7 @@ impl App {
                 (Answered::error(error, None), NO_CATEGORY)
             }
             Found::Route { route, captures, tenant } => {
-                let category = route.endpoint.action().map_or(NO_CATEGORY, |action| action.spec().rate.as_str());
+                let category = route.endpoint.action().map(|action| action.spec().rate);
                 let call = Call {
                     vault: Arc::clone(&self.vault),
                     settings: Arc::clone(&self.settings),
@@ -133,6 +134,7 @@ impl App {
                     tenant_in_path: tenant,
                     route: route.traits(),
                 };
+                let _active = self.vault.metrics().in_flight(category);
                 (route.endpoint.call(call).await, category)
             }
         }
@@ -151,9 +153,9 @@ fn rate_headers(headers: &mut HeaderMap, rate: &Decision) {
 }
 
 /// No path, query, header or body: a path may name what a tenant keeps, and the audit trail has it.
-fn log(method: &Method, category: &str, status: StatusCode, started: Instant, request_id: &str, error: Option<&Error>) {
+fn log(method: &Method, category: Option<RateCategory>, status: StatusCode, started: Instant, request_id: &str, error: Option<&Error>) {
     let millis = started.elapsed().as_millis();
-    let status = status.as_u16();
+    let (status, category) = (status.as_u16(), category.map_or("none", |category| category.as_str()));
     match error {
         Some(error) if status >= 500 => {
             let detail = error.internal_detail().map_or("", |detail| detail.for_log());

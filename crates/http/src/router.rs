@@ -6,9 +6,9 @@ use http::Method;
 use scaivault_domain::access::Space;
 use scaivault_domain::action::Action;
 
-use crate::endpoint::{Endpoint, RouteTraits, command, query};
+use crate::endpoint::{Endpoint, RouteTraits, command, open, query};
 use crate::pattern::{Captures, Pattern};
-use crate::route::secret;
+use crate::route::{audit, policy, rotation_policy, secret, secret_policy, system};
 
 fn table() -> Vec<Route> {
     let mut routes = Vec::new();
@@ -27,7 +27,83 @@ fn table() -> Vec<Route> {
         ];
         routes.extend(secrets.into_iter().map(|route| route.in_space(*space)));
     }
+    routes.extend(policy_routes());
+    routes.extend(rotation_routes());
+    routes.extend(secret_policy_routes());
+    routes.extend(audit_routes());
+    routes.extend(system_routes());
     routes
+}
+
+fn policy_routes() -> Vec<Route> {
+    vec![
+        get("/v1/policies", query(policy::list, policy::page)),
+        post("/v1/policies", command(policy::create, policy::detail)),
+        post("/v1/policies/test", query(policy::test, policy::tested)).not_repeatable(),
+        get("/v1/policies/{id}", query(policy::get, policy::detail_of)),
+        put("/v1/policies/{id}", command(policy::replace, policy::detail)),
+        patch("/v1/policies/{id}", command(policy::patch, policy::detail)),
+        delete("/v1/policies/{id}", command(policy::delete, policy::nothing)),
+        get("/v1/policies/{id}/bindings", query(policy::bindings, policy::binding_page)),
+        post("/v1/policies/{id}/bindings", command(policy::bind, policy::binding)),
+        delete("/v1/policies/{id}/bindings/{binding_id}", command(policy::unbind, policy::nothing)),
+    ]
+}
+
+fn rotation_routes() -> Vec<Route> {
+    vec![
+        get("/v1/rotation/policies", query(rotation_policy::list, rotation_policy::page)),
+        post("/v1/rotation/policies", command(rotation_policy::create, rotation_policy::policy)),
+        get("/v1/rotation/policies/{id}", query(rotation_policy::get, rotation_policy::policy_of)),
+        patch("/v1/rotation/policies/{id}", command(rotation_policy::patch, rotation_policy::policy)),
+        delete("/v1/rotation/policies/{id}", command(rotation_policy::delete, rotation_policy::nothing)),
+        post("/v1/rotation/policies/{id}/enable", command(rotation_policy::enable, rotation_policy::policy)),
+        post("/v1/rotation/policies/{id}/disable", command(rotation_policy::disable, rotation_policy::policy)),
+        get("/v1/rotation/policies/{id}/secrets", query(rotation_policy::assignments, rotation_policy::assignment_page)),
+        post("/v1/rotation/policies/{id}/secrets", command(rotation_policy::attach, rotation_policy::assignment)),
+        delete("/v1/rotation/policies/{id}/secrets/{path}", command(rotation_policy::detach, rotation_policy::nothing)),
+    ]
+}
+
+fn secret_policy_routes() -> Vec<Route> {
+    vec![
+        get("/v1/secret-policies", query(secret_policy::list, secret_policy::page)),
+        post("/v1/secret-policies", command(secret_policy::create, secret_policy::policy)),
+        post("/v1/secret-policies/preview", query(secret_policy::preview_unsaved, secret_policy::previewed)).not_repeatable(),
+        get("/v1/secret-policies/{id}", query(secret_policy::get, secret_policy::policy_of)),
+        put("/v1/secret-policies/{id}", command(secret_policy::replace, secret_policy::policy)),
+        patch("/v1/secret-policies/{id}", command(secret_policy::patch, secret_policy::policy)),
+        delete("/v1/secret-policies/{id}", command(secret_policy::delete, secret_policy::nothing)),
+        post("/v1/secret-policies/{id}/preview", query(secret_policy::preview_saved, secret_policy::previewed)).not_repeatable(),
+        post("/v1/secret-policies/{id}/generate", command(secret_policy::generate, secret::written)),
+    ]
+}
+
+fn audit_routes() -> Vec<Route> {
+    vec![
+        get("/v1/audit/logs", query(audit::logs, audit::log_page)),
+        get("/v1/audit/secrets/{path}", query(audit::path, audit::path_trail)),
+        get("/v1/audit/identities/{identity_id}", query(audit::identity_history, audit::identity_trail)),
+        get("/v1/audit/summary", query(audit::summary, audit::summary_view)),
+        get("/v1/audit/verify", query(audit::verify, audit::verify_report)),
+        get("/v1/audit/checkpoints", query(audit::checkpoints, audit::checkpoint_page)),
+    ]
+}
+
+/// Of the instance, whichever tenant the caller is of.
+fn system_routes() -> impl Iterator<Item = Route> {
+    let routes = [
+        get("/v1/health", open(system::health)),
+        get("/v1/health/ready", open(system::ready)),
+        get("/v1/health/detailed", query(system::detailed, system::detailed_view)),
+        get("/v1/version", open(system::version)),
+        get("/v1/metrics", system::metrics()),
+        get("/v1/sys/seal-status", open(system::seal_status)),
+        post("/v1/sys/unseal", open(system::unseal)).not_repeatable(),
+        post("/v1/sys/seal", command(system::seal, system::status_view)),
+        get("/v1/sys/keys", query(system::keys, system::key_list)),
+    ];
+    routes.into_iter().map(Route::at_home)
 }
 
 struct SecretBase {
@@ -103,7 +179,6 @@ impl Route {
     }
 
     /// An Idempotency-Key has no effect (contract 00 section 7).
-    #[allow(dead_code, reason = "used by the token routes")]
     fn not_repeatable(self) -> Self {
         Self { repeatable: false, ..self }
     }

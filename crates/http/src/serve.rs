@@ -8,6 +8,7 @@ mod activity;
 mod body;
 mod connection;
 mod exchange;
+mod metrics;
 mod refusal;
 mod tls;
 mod watched;
@@ -16,7 +17,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket};
@@ -24,7 +24,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use axum::Router;
+
 pub use activity::Timeouts;
+pub use metrics::only_metrics;
 pub use tls::{Tls, TlsError};
 
 /// The contract's limit for a header block is 32 KiB. The connection takes more, so that our own 431 can be answered with a

@@ -18,8 +18,8 @@ use scaivault_crypto::bytes::SecretString;
 use scaivault_domain::duration::Span;
 use scaivault_domain::rate::{RateCategory, RateLimits};
 
-pub use env::ConfigError;
-pub use kms::Kms;
+pub(crate) use env::ConfigError;
+pub(crate) use kms::Kms;
 
 use env::Env;
 
@@ -30,7 +30,7 @@ const MAX_SECRET_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A start may go on, but someone should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning(String);
+pub(crate) struct Warning(String);
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +40,7 @@ impl fmt::Display for Warning {
 
 /// Everything the server is told by its environment. Printing it (`{:?}`) shows no secret.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     pub database: Database,
     /// Where the embedded database and the root key file live.
     pub data_dir: PathBuf,
@@ -65,20 +65,24 @@ pub struct Config {
 }
 
 #[derive(Debug)]
-pub enum Database {
+pub(crate) enum Database {
     /// SQLite in the data directory.
     Embedded,
     /// `sqlite:<file>`.
     Sqlite(PathBuf),
     /// `postgresql://...`; the URL may hold a password.
+    // Nothing connects with it yet (issue 4).
+    #[cfg_attr(not(test), allow(dead_code))]
     Postgres(SecretString),
 }
 
 #[derive(Debug)]
-pub struct Listen {
+pub(crate) struct Listen {
     pub address: SocketAddr,
     /// Public URL and token issuer, without a slash at the end.
     pub base_url: String,
+    /// Nobody said what the public URL is: it follows the port.
+    base_url_is_default: bool,
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
     /// Empty = CORS is off.
@@ -86,19 +90,19 @@ pub struct Listen {
 }
 
 #[derive(Debug)]
-pub struct TlsFiles {
+pub(crate) struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
+pub(crate) struct Log {
     pub level: LogLevel,
     pub format: LogFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
+pub(crate) enum LogLevel {
     Debug,
     Info,
     Warn,
@@ -106,13 +110,13 @@ pub enum LogLevel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     Json,
     Text,
 }
 
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     pub auth: MetricsAuth,
     /// `None` = on the main port.
     pub address: Option<SocketAddr>,
@@ -120,7 +124,7 @@ pub struct Metrics {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricsAuth {
+pub(crate) enum MetricsAuth {
     None,
     /// A token with scope admin.
     Token,
@@ -133,7 +137,7 @@ impl Config {
     ///
     /// # Errors
     /// The first bad value, unknown `RATE_LIMIT_` name, or contradiction.
-    pub fn from_env(
+    pub(crate) fn from_env(
         lookup: &dyn Fn(&str) -> Option<OsString>,
         names: &[String],
     ) -> Result<(Config, Vec<Warning>), ConfigError> {
@@ -163,6 +167,9 @@ impl Config {
             shutdown_timeout: env.span("SHUTDOWN_TIMEOUT", "30s")?,
             init_token_file: env.path("SCAIVAULT_INIT_TOKEN_FILE"),
         };
+        if config.metrics.per_identity {
+            warnings.push(Warning("METRICS_PER_IDENTITY has no effect in this version".to_owned()));
+        }
         Ok((config, warnings))
     }
 }
@@ -206,7 +213,8 @@ impl Listen {
         let base_url = env.text("BASE_URL")?.map(|url| base_url(&url)).transpose()?;
         Ok(Self {
             address,
-            base_url: base_url.unwrap_or_else(|| format!("http://localhost:{}", address.port())),
+            base_url_is_default: base_url.is_none(),
+            base_url: base_url.unwrap_or_else(|| default_base_url(address.port())),
             tls,
             trusted_proxies: env.list("TRUSTED_PROXIES", "must be CIDRs, comma-separated", network)?,
             cors_origins: env.list(
@@ -215,6 +223,26 @@ impl Listen {
                 origin,
             )?,
         })
+    }
+}
+
+impl Listen {
+    /// The listener has its address: port 0 has become a real one.
+    pub(crate) fn bound_to(&mut self, address: SocketAddr) {
+        self.address = address;
+        if self.base_url_is_default {
+            self.base_url = default_base_url(address.port());
+        }
+    }
+
+    /// `http` or `https`, as the listener itself speaks.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The public URL as the operator set it.
+    pub(crate) fn given_base_url(&self) -> Option<&str> {
+        (!self.base_url_is_default).then_some(self.base_url.as_str())
     }
 }
 
@@ -254,6 +282,10 @@ fn rate_limits(env: &Env<'_>) -> Result<RateLimits, ConfigError> {
         limits.set(category, u32::try_from(limit).unwrap_or(u32::MAX));
     }
     Ok(limits)
+}
+
+fn default_base_url(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 fn base_url(url: &str) -> Result<String, ConfigError> {

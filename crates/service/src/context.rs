@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use scaivault_domain::access::{SecretScope, TenantScope};
 use scaivault_domain::id;
+use scaivault_domain::secret::SecretType;
 use scaivault_domain::time::Timestamp;
+use scaivault_store::secret::SecretRecord;
 use serde_json::Value;
 
 use crate::caller::Caller;
@@ -36,6 +38,9 @@ impl Outcome {
     }
 }
 
+/// An effect on the server itself. A plain function: it can't carry anything out of a transaction that may be repeated.
+pub type AfterCommit = fn(&Vault);
+
 /// What an operation says about itself for the audit entry.
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
@@ -43,7 +48,9 @@ pub struct Notes {
     pub(crate) resource_id: Option<String>,
     pub(crate) outcome: Outcome,
     /// The secret whose value was read, for the access statistics.
-    pub(crate) read_secret: Option<String>,
+    pub(crate) read_secret: Option<(String, SecretType)>,
+    /// What is to happen once the change is durable.
+    pub(crate) after_commit: Option<AfterCommit>,
 }
 
 pub struct Context<'a> {
@@ -73,8 +80,13 @@ impl<'a> Context<'a> {
         self.notes.outcome = outcome;
     }
 
-    pub(crate) fn value_was_read(&mut self, secret_id: &str) {
-        self.notes.read_secret = Some(secret_id.to_owned());
+    pub(crate) fn value_was_read(&mut self, record: &SecretRecord) {
+        self.notes.read_secret = Some((record.id.clone(), record.secret_type));
+    }
+
+    /// Has `effect` happen after a command's change and its audit entry are durable, and only then. Means nothing in a query.
+    pub(crate) fn after_commit(&mut self, effect: AfterCommit) {
+        self.notes.after_commit = Some(effect);
     }
 
     /// `user:mia@firm.example`: what `created_by` and the like hold.

@@ -2,13 +2,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod audit;
 mod cache;
 mod caller;
 mod context;
 pub mod error;
 mod failure_log;
+pub mod identity;
 pub mod init;
 mod keyring;
+pub mod maintenance;
 mod metrics;
 mod mirror;
 mod naming;
@@ -25,6 +28,10 @@ pub mod secret_policy;
 mod session;
 mod settings;
 mod statistics;
+pub mod system;
+pub mod token;
+#[cfg(test)]
+mod testing;
 mod trail;
 mod vault;
 
@@ -33,9 +40,10 @@ pub use context::{Context, Outcome};
 pub use error::{Code, Error, FaultCode, FieldFault, Outage, Result};
 pub use init::FirstStart;
 pub use keyring::KeySet;
-pub use metrics::Metrics;
+pub use metrics::{InFlight, METRICS_CONTENT_TYPE, Metrics};
 pub use operation::{Command, Operation, Query};
 pub use pipeline::{Admitted, Answer, Idempotency, Refused, Reply};
 pub use session::TenantChoice;
 pub use settings::Settings;
-pub use vault::{Parts, Readiness, SealOrError, Vault, invalid_cursor};
+pub use system::Readiness;
+pub use vault::{Parts, SealOrError, Vault, invalid_cursor};

@@ -98,8 +98,9 @@ pub struct Metrics {
     last_audit_commit_micros: AtomicI64,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// `commit` is what the program was built from.
+    pub(crate) fn new(commit: &'static str) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -121,7 +122,7 @@ impl Default for Metrics {
             sealed: Gauge::default(),
             last_audit_commit_micros: AtomicI64::new(0),
         };
-        metrics.registry = metrics.registered();
+        metrics.registry = metrics.registered(commit);
         metrics
     }
 }
@@ -133,7 +134,7 @@ fn durations() -> Histogram {
 
 impl Metrics {
     /// The names. Those of counters go without `_total` here and that of an info without `_info`: the encoder adds them.
-    fn registered(&self) -> Registry {
+    fn registered(&self, commit: &'static str) -> Registry {
         let mut registry = Registry::with_prefix("scaivault");
         registry.register("requests", "Requests answered", self.requests.clone());
         registry.register("request_duration_seconds", "Time to answer a request", self.request_durations.clone());
@@ -152,7 +153,7 @@ impl Metrics {
         registry.register("cache_hits", "Reads answered from memory", self.cache_hits.clone());
         registry.register("cache_misses", "Reads that went to the database", self.cache_misses.clone());
         registry.register("sealed", "1 while the server is sealed", self.sealed.clone());
-        let build = BuildLabels { version: crate::system::VERSION, commit: crate::system::COMMIT };
+        let build = BuildLabels { version: crate::system::VERSION, commit };
         registry.register("build", "What runs here", Info::new(build));
         registry
     }
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_contract() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new("abc1234");
         metrics.request("GET", Some(RateCategory::Read), 200, 0.001);
         metrics.request("BREW", None, 405, 0.001);
         metrics.rate_limited(RateCategory::Write);
@@ -310,7 +311,7 @@ mod tests {
             "scaivault_cache_hits_total 1",
             "scaivault_cache_misses_total 1",
             "scaivault_sealed 1",
-            "scaivault_build_info{version=",
+            concat!("scaivault_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\",commit=\"abc1234\"} 1"),
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_tenant_that_is_gone_leaves_the_picture() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new("abc1234");
         let secrets = |tenant: &str| Scrape { secrets: Some(vec![(tenant.to_owned(), 1)]), ..Scrape::default() };
         metrics.render(secrets("tnt_a"));
         let text = metrics.render(secrets("tnt_b"));
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_dropped_request_is_no_longer_active() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new("abc1234");
         drop(metrics.in_flight(None));
         assert!(metrics.render(Scrape::default()).contains("scaivault_active_requests{path_category=\"none\"} 0"));
     }

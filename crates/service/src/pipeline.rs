@@ -13,8 +13,9 @@ use scaivault_domain::time::Timestamp;
 use scaivault_store::{StoreResult, WriteTx, idempotency};
 
 use crate::caller::{Caller, RequestMeta};
-use crate::context::{Context, Notes, Outcome};
+use crate::context::{AfterCommit, Context, Notes, Outcome};
 use crate::error::{Code, Error, FaultCode, Result};
+use crate::metrics::Stopwatch;
 use crate::operation::{Command, Query};
 use crate::rate::Decision;
 use crate::session::TenantChoice;
@@ -22,8 +23,11 @@ use crate::trail::{Subject, audit_action};
 use crate::vault::Vault;
 
 /// How long the answer to an Idempotency-Key is kept.
-const KEPT_SECONDS: i64 = 24 * 3600;
+pub(crate) const KEPT_SECONDS: i64 = 24 * 3600;
 const KEPT_PURPOSE: &str = "idempotent_reply";
+
+/// What a token with the scope may ask of a sealed server (contract 00 section 3, step 2): neither needs a key nor an entry.
+const WORKS_SEALED: [Action; 2] = [Action::HealthDetailed, Action::Metrics];
 
 /// A request that passed every check that comes before its content is read.
 #[derive(Debug, Clone)]
@@ -79,7 +83,7 @@ impl Vault {
         action: Action,
         target: Option<&Target>,
     ) -> Result<Admitted, Refused> {
-        if self.keyring.is_sealed() {
+        if self.keyring.is_sealed() && !WORKS_SEALED.contains(&action) {
             let error = self.keyring.unsealed().err().unwrap_or_else(|| Error::internal("sealed"));
             return Err(Refused { error, rate: None });
         }
@@ -204,7 +208,8 @@ impl Vault {
             let fate = result.as_ref().map(|_| notes.outcome.status());
             self.record(self.draft(&caller, &subject, &notes, fate)?).await?;
         }
-        if let (Ok(_), Some(secret_id)) = (&result, &notes.read_secret) {
+        if let (Ok(_), Some((secret_id, secret_type))) = (&result, &notes.read_secret) {
+            self.metrics.secret_read(caller.standing.tenant.as_str(), *secret_type);
             self.statistics.secret_read(secret_id, now);
         }
         result.map(|output| Answer { output, outcome: notes.outcome })
@@ -226,13 +231,18 @@ impl Vault {
         };
         let vault = Arc::clone(self);
         let caller = Arc::clone(&admitted.caller);
+        let stopwatch = Stopwatch::start();
         let done = self
             .store
             .write(move |tx| vault.command_in_tx(tx, &caller, &command, in_flight.zip(idempotency.as_ref())))
             .await
             .map_err(Error::from)?;
         if let Some(entry) = &done.entry {
-            self.mirror.push(entry);
+            self.metrics.committed(stopwatch.elapsed());
+            self.published(entry);
+        }
+        if let (Ok(_), Some(effect)) = (&done.result, done.after_commit) {
+            effect(self);
         }
         done.result
     }
@@ -255,7 +265,7 @@ impl Vault {
                 tx.attempt(|tx| run_once(tx, &mut cx, command, &permit, kept))?
             }
         };
-        let mut done = Done { result, entry: None };
+        let mut done = Done { result, entry: None, after_commit: cx.notes.after_commit };
         if let Some(audited) = audit_action(command.action()) {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
             let fate = done.result.as_ref().map(|_| cx.notes.outcome.status());
@@ -281,6 +291,7 @@ impl Vault {
 struct Done<T> {
     result: Result<Reply<T>>,
     entry: Option<scaivault_domain::audit::AuditEntry>,
+    after_commit: Option<AfterCommit>,
 }
 
 fn run_once<C: Command>(
@@ -378,7 +389,7 @@ fn denied(denial: &Denial, target: &Target) -> Error {
     }
 }
 
-fn rate_limited(category: RateCategory, retry_after: u64) -> Error {
+pub(crate) fn rate_limited(category: RateCategory, retry_after: u64) -> Error {
     let message = format!("Too many requests of category '{}'; wait {retry_after} s", category.as_str());
     Error::new(Code::RateLimited, message)
         .with("category", category.as_str())

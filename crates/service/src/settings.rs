@@ -18,6 +18,8 @@ pub struct Settings {
     pub audit_log_file: Option<PathBuf>,
     /// Appends every checkpoint, so that they survive outside the database.
     pub audit_checkpoint_file: Option<PathBuf>,
+    /// What this program was built from, for the metrics.
+    pub commit: &'static str,
     /// Where the first token is written instead of being printed.
     pub init_token_file: Option<PathBuf>,
 }
@@ -35,6 +37,7 @@ impl Default for Settings {
             key_cache_ttl_seconds: 900,
             audit_log_file: None,
             audit_checkpoint_file: None,
+            commit: "unknown",
             init_token_file: None,
         }
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::caller::{Caller, RequestMeta};
 use crate::context::Notes;
 use crate::error::{Error, Result};
+use crate::metrics::Stopwatch;
 use crate::vault::Vault;
 
 /// Longest part of a user agent that is kept (contract 06 section 1).
@@ -121,13 +122,15 @@ impl Vault {
 
     /// Makes the entry durable. The caller discloses nothing until this answered.
     pub(crate) async fn record(&self, mut draft: Draft) -> Result<()> {
+        let stopwatch = Stopwatch::start();
         let written = self.store.write(move |tx| {
             draft.append(tx)?;
             Ok(draft.entry.clone())
         });
         match written.await {
             Ok(entry) => {
-                self.mirror.push(&entry);
+                self.metrics.committed(stopwatch.elapsed());
+                self.published(&entry);
                 Ok(())
             }
             Err(error) => {
@@ -135,6 +138,13 @@ impl Vault {
                 Err(Error::unavailable(crate::error::Outage::Audit, error))
             }
         }
+    }
+
+    /// Tells of a durable entry whoever keeps count: the log file, the figures, the checkpoint job.
+    pub(crate) fn published(&self, entry: &AuditEntry) {
+        self.mirror.push(entry);
+        self.metrics.audited(entry);
+        self.growth.appended(entry.tenant_id.as_deref().unwrap_or(INSTANCE_STREAM), entry.seq);
     }
 }
 

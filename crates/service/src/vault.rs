@@ -1,6 +1,7 @@
 //! The service itself: what all requests share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use scaivault_crypto::{Entropy, OpaqueToken, RootKey, SecretBytes};
@@ -10,6 +11,7 @@ use scaivault_domain::time::{Clock, Timestamp};
 use scaivault_store::tenant::TenantRecord;
 use scaivault_store::{Change, CommitListener, Store, instance};
 
+use crate::audit::Growth;
 use crate::cache::{GenerationCache, SecretCache};
 use crate::caller::Session;
 use crate::error::{Code, Error, Outage, Result};
@@ -23,6 +25,7 @@ use crate::running::Running;
 use crate::seal::{RootKeyProvider, SealError, SealStatus};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
+use crate::system::{Counted, UnsealGate};
 
 /// Sessions kept in memory. One is a few hundred bytes and its policies.
 const REMEMBERED_SESSIONS: usize = 10_000;
@@ -57,6 +60,11 @@ pub struct Vault {
     pub(crate) mirror: Mirror,
     pub(crate) running: Running,
     pub(crate) metrics: Metrics,
+    pub(crate) growth: Growth,
+    pub(crate) secrets_counted: Mutex<Counted>,
+    pub(crate) unseal_gate: UnsealGate,
+    /// Set once, when the server begins to shut down.
+    pub(crate) draining: AtomicBool,
     pub(crate) started_at: Timestamp,
     provider: Box<dyn RootKeyProvider>,
     /// Why the server stayed sealed, for the log, `check` and nobody else.
@@ -75,7 +83,11 @@ impl Vault {
             statistics: Statistics::default(),
             mirror: Mirror::open(&parts.settings),
             running: Running::default(),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(parts.settings.commit),
+            growth: Growth::default(),
+            secrets_counted: Mutex::new(None),
+            unseal_gate: UnsealGate::default(),
+            draining: AtomicBool::new(false),
             seal_reason: Mutex::new(None),
             store: parts.store,
             provider: parts.provider,
@@ -157,21 +169,19 @@ impl Vault {
         let initialized = tokio::task::spawn_blocking(move || vault.store.read(instance::exists))
             .await
             .map_err(Error::internal)??;
-        Ok(SealStatus {
-            sealed: self.is_sealed(),
-            provider: self.provider.name(),
-            threshold: 1,
-            shares: 1,
-            progress: 0,
-            initialized,
-        })
+        Ok(self.seal_status_of(self.is_sealed(), initialized))
     }
 
-    /// `POST /v1/sys/unseal` with a passphrase. A wrong one changes nothing.
-    pub async fn unseal(self: &Arc<Self>, passphrase: SecretBytes) -> Result<()> {
-        if !self.is_sealed() {
-            return Ok(());
-        }
+    pub(crate) fn seal_status_of(&self, sealed: bool, initialized: bool) -> SealStatus {
+        SealStatus { sealed, provider: self.provider.name(), threshold: 1, shares: 1, progress: 0, initialized }
+    }
+
+    pub(crate) fn provider_name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    /// Unseals with a passphrase, or changes nothing.
+    pub(crate) async fn try_unseal(self: &Arc<Self>, passphrase: SecretBytes) -> Result<()> {
         let vault = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let wrong = |reason: String| {
@@ -243,11 +253,6 @@ impl Vault {
         Cursor::decode(text, &unsealed.cursor_key, endpoint, tenant, self.now().as_micros()).map_err(|_| invalid_cursor())
     }
 
-    /// Whether the parts that requests need work: the database, the keys, the trail.
-    pub async fn readiness(&self) -> Readiness {
-        Readiness { database: self.store.check().await.is_ok(), encryption: !self.is_sealed() }
-    }
-
     /// Writes what waits in memory and closes the store.
     pub async fn shut_down(self: &Arc<Self>) {
         if let Err(error) = self.flush_statistics().await {
@@ -262,12 +267,6 @@ impl Vault {
 
 pub fn invalid_cursor() -> Error {
     Error::new(Code::InvalidCursor, "The cursor is not valid for this list; start again without one")
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Readiness {
-    pub database: bool,
-    pub encryption: bool,
 }
 
 /// A first start fails for want of a key, or for anything else.

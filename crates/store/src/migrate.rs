@@ -6,6 +6,11 @@ use crate::sql::{Connection, Param};
 /// Add new ones at the end; a released one never changes.
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("migrations/0001_foundation.sql"))];
 
+/// The schema version that this program writes.
+pub(crate) fn known_version() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
+}
+
 /// Brings the schema up to this program's version, one migration a transaction, so that a crash in between resumes.
 pub(crate) fn run(connection: &mut dyn Connection) -> StoreResult<()> {
     connection.batch(
@@ -16,7 +21,7 @@ pub(crate) fn run(connection: &mut dyn Connection) -> StoreResult<()> {
         found = row.int(0)?;
         Ok(false)
     })?;
-    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
+    let known = known_version();
     if found > known {
         return Err(StoreError::SchemaTooNew { found, known });
     }

@@ -14,7 +14,14 @@ impl Drop for TestApp {
             let shown = bytes.windows(self.canary().len()).any(|window| window == self.canary().as_bytes());
             assert!(!shown, "{} holds a value in the clear", file.display());
         }
-        scaivault_service::audit::verify_everything(&self.vault).expect("the audit trail is whole");
+        if self.vault.is_sealed() {
+            return;
+        }
+        let streams = self.vault.store().read(|view| scaivault_store::audit::streams(view)).expect("streams can be listed");
+        for stream in &streams {
+            let report = self.vault.verify_audit(stream, None, None).expect("the trail can be walked");
+            assert!(report.is_valid(), "the trail of {stream} is broken: {report:?}");
+        }
     }
 }
 

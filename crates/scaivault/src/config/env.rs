@@ -16,7 +16,7 @@ const MAX_SECRET_FILE: u64 = 64 * 1024;
 /// Why the server does not start: one line, the variable and its fault, never its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {fault}")]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     pub variable: String,
     pub fault: String,
 }

@@ -13,7 +13,7 @@ const ROOT_KEY_BYTES: usize = 32;
 
 /// The provider and its settings.
 #[derive(Debug)]
-pub enum Kms {
+pub(crate) enum Kms {
     /// A file of mode 0600, made at the first start.
     File { path: PathBuf },
     /// `SCAIVAULT_ROOT_KEY`, decoded: 32 bytes.

@@ -153,6 +153,17 @@ fn plain_http_stays_on_this_machine_unless_allowed() {
 }
 
 #[test]
+fn the_public_url_follows_a_port_that_was_picked() {
+    let picked = "127.0.0.1:40000".parse().unwrap();
+    let mut listen = good(&[("BIND_ADDRESS", "127.0.0.1:0")]).listen;
+    listen.bound_to(picked);
+    assert_eq!((listen.base_url.as_str(), listen.given_base_url()), ("http://localhost:40000", None));
+    let mut listen = good(&[("BIND_ADDRESS", "127.0.0.1:0"), ("BASE_URL", "https://v.example")]).listen;
+    listen.bound_to(picked);
+    assert_eq!((listen.address.port(), listen.given_base_url()), (40000, Some("https://v.example")));
+}
+
+#[test]
 fn lists_are_comma_separated() {
     let config = good(&[
         ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,2001:db8::/32"),

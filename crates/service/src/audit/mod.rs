@@ -21,4 +21,5 @@ pub use summary::{AuditSummary, Summary};
 pub use verify::{VerifyChain, VerifyReport};
 
 pub(crate) use growth::Growth;
-pub(crate) use signing::{AuditSigner, anchor_of};
+pub(crate) use checkpoint::sign_newest;
+pub(crate) use signing::AuditSigner;

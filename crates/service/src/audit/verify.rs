@@ -15,8 +15,9 @@ use crate::error::Result;
 use crate::operation::{Operation, Query};
 use crate::vault::Vault;
 
-/// Entries looked at in one snapshot: bounds the memory, and how long a read connection is taken from others.
-const BATCH: i64 = 2000;
+/// Entries looked at in one snapshot: bounds the memory, and how long a read connection is taken from others. Small in the
+/// tests of this crate, so that their chains span several.
+const BATCH: i64 = if cfg!(test) { 4 } else { 2000 };
 /// How often a walk begins anew because retention cut underneath it.
 const ATTEMPTS: usize = 3;
 

@@ -12,6 +12,8 @@ pub use change::{CreatePolicy, DeletePolicy, UpdatePolicy};
 pub use dry_run::{DryRun, TestPolicy, TestedFacts};
 pub use read::{GetPolicy, ListPolicies, PolicyDetail};
 pub use rules::checked_rules;
+pub use scaivault_store::binding::BindingShown;
+pub use scaivault_store::policy::PolicyListed;
 
 use scaivault_domain::access::Permit;
 use scaivault_domain::role::Role;

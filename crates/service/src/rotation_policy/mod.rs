@@ -8,11 +8,12 @@ mod schedule;
 pub use assignment::{Assignment, AttachSecret, DetachSecret, ListAssignments};
 pub use change::{CreateRotationPolicy, DeleteRotationPolicy, SetRotationPolicyActive, UpdateRotationPolicy};
 pub use read::{GetRotationPolicy, ListRotationPolicies};
+pub use scaivault_store::rotation_policy::RotationPolicyListed;
 pub use schedule::schedule_faults;
 
 use scaivault_domain::access::Permit;
 use scaivault_store::Database;
-use scaivault_store::rotation_policy::{self, RotationPolicyListed, RotationPolicyRecord};
+use scaivault_store::rotation_policy::{self, RotationPolicyRecord};
 
 use crate::error::{Code, Error, Result};
 use crate::secret::write::rotation_policy_not_found;

@@ -147,12 +147,12 @@ impl ReadSecret {
         if self.any_known || self.known_versions.contains(&version.version) {
             cx.note("conditional", true);
             cx.outcome(Outcome::NotModified);
-            cx.value_was_read(&record.id);
+            cx.value_was_read(record);
             return Ok(ValueRead::NotModified { version: version.version });
         }
         let plain = cx.secret_keys(permit.secrets())?.open(&record.id, version.version, self.path.as_str(), value)?;
         let text = std::str::from_utf8(plain.expose()).map_err(|_| Error::internal("a value is no text"))?;
-        cx.value_was_read(&record.id);
+        cx.value_was_read(record);
         Ok(ValueRead::Value(Box::new(SecretValue {
             record: record.clone(),
             version: version.clone(),

@@ -11,10 +11,11 @@ pub use generate::GenerateSecret;
 pub use preview::{Preview, PreviewRecipe, PreviewSource};
 pub use read::{GetSecretPolicy, ListSecretPolicies};
 pub use recipe::checked_recipe;
+pub use scaivault_store::secret_policy::SecretPolicyRecord;
 
 use scaivault_domain::access::Permit;
 use scaivault_store::Database;
-use scaivault_store::secret_policy::{self, SecretPolicyRecord};
+use scaivault_store::secret_policy;
 
 use crate::error::Result;
 use crate::secret::write::secret_policy_not_found;

@@ -1,5 +1,6 @@
 //! What differs between database engines.
 
+pub(crate) mod inspect;
 pub(crate) mod sqlite;
 
 use crate::error::StoreResult;

@@ -182,11 +182,13 @@ fn run_group(
     }
     let mut next = Some(first);
     while let Some(mut job) = next {
-        let own = {
+        // A panic in a job is a bug, but it must not take the writer with it: the transaction is given up, the thread goes on.
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut sqlite = SqliteConnection(connection);
             let mut tx = WriteTx::new(&mut sqlite, heads, changes);
             tx.attempt(|tx| job.run(tx))
-        };
+        }));
+        let own = ran.unwrap_or_else(|_| Err(StoreError::corrupt("a write panicked")));
         let own = match own {
             Ok(own) => own,
             // The savepoint itself failed: SQLite gave the transaction up (full disk, I/O error). Everybody in it fails.
@@ -260,7 +262,7 @@ fn restrict_to_owner(_file: &Path) -> StoreResult<()> {
     Ok(())
 }
 
-fn engine_error(error: rusqlite::Error) -> StoreError {
+pub(super) fn engine_error(error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(failure, text) if failure.code == rusqlite::ErrorCode::ConstraintViolation => {
             StoreError::Constraint { constraint: text.clone().unwrap_or_default() }
@@ -280,7 +282,7 @@ struct PooledSnapshot<'e> {
     reader: Option<SqliteReader>,
 }
 
-struct SqliteReader(rusqlite::Connection);
+pub(super) struct SqliteReader(pub(super) rusqlite::Connection);
 
 impl SnapshotSource for PooledSnapshot<'_> {
     fn snapshot(&mut self) -> StoreResult<&mut dyn Connection> {

@@ -1,0 +1,138 @@
+//! From the configuration to a vault and its doors.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scaivault_crypto::kdf::PassphraseCost;
+use scaivault_crypto::{SecretBytes, SystemEntropy};
+use scaivault_domain::time::SystemClock;
+use scaivault_http::{HttpSettings, MetricsExposure};
+use scaivault_service::rate::{FailedAuthThrottle, RateLimiter};
+use scaivault_service::seal::{FileProvider, PassphraseProvider, RootKeyProvider, VariableProvider};
+use scaivault_service::{Parts, Settings, Vault};
+use scaivault_store::{SqliteLocation, SqliteOptions, Store};
+
+use crate::build_info::BUILD;
+use crate::config::{Config, Database, Kms, MetricsAuth};
+use crate::data_dir;
+use crate::failure::Failure;
+
+/// The file of the embedded database in the data directory.
+const DATABASE_FILE: &str = "scaivault.db";
+
+/// Where the database is.
+///
+/// # Errors
+/// It is one that this version can't use.
+pub(crate) fn database_file(config: &Config) -> Result<PathBuf, Failure> {
+    match &config.database {
+        Database::Embedded => Ok(config.data_dir.join(DATABASE_FILE)),
+        Database::Sqlite(file) => Ok(file.clone()),
+        Database::Postgres(_) => Err(Failure::usage(
+            "DATABASE_URL names PostgreSQL, which a later release will support (issue 4); leave it unset for the embedded database, or set sqlite:<file>",
+        )),
+    }
+}
+
+/// Whether anything of this configuration lives in the data directory.
+pub(crate) fn needs_data_dir(config: &Config) -> bool {
+    let key_inside = matches!(&config.kms, Kms::File { path } if path.starts_with(&config.data_dir));
+    key_inside || matches!(config.database, Database::Embedded)
+}
+
+/// Makes the data directory where it is needed, and opens (makes, migrates) the database.
+///
+/// # Errors
+/// Another server has it, a newer program wrote it, or the disk refuses.
+pub(crate) fn open_store(config: &Config) -> Result<Store, Failure> {
+    let file = database_file(config)?;
+    if needs_data_dir(config)
+        && let Some(warning) = data_dir::prepare(&config.data_dir)?
+    {
+        tracing::warn!("{warning}");
+    }
+    if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        return Err(Failure::general(format!("DATABASE_URL: the directory {} does not exist", parent.display())));
+    }
+    Ok(Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file } })?)
+}
+
+/// The provider of the root key. Nothing is read yet.
+pub(crate) fn provider(kms: &Kms) -> Box<dyn RootKeyProvider> {
+    let copy = |secret: &SecretBytes| SecretBytes::new(secret.expose().to_vec());
+    match kms {
+        Kms::File { path } => Box::new(FileProvider::new(path.clone())),
+        Kms::Env { key } => Box::new(VariableProvider::new(copy(key))),
+        Kms::Passphrase { passphrase } => {
+            Box::new(PassphraseProvider::new(passphrase.as_ref().map(copy), PassphraseCost::PRODUCTION))
+        }
+    }
+}
+
+/// The file of the root key, where it is one.
+pub(crate) fn root_key_file(kms: &Kms) -> Option<&Path> {
+    match kms {
+        Kms::File { path } => Some(path),
+        Kms::Env { .. } | Kms::Passphrase { .. } => None,
+    }
+}
+
+/// The service over an open store. It is neither initialised nor unsealed yet.
+pub(crate) fn vault(config: &Config, store: Store) -> Arc<Vault> {
+    Vault::new(Parts {
+        store,
+        provider: provider(&config.kms),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new()),
+        settings: settings(config),
+        limiter: RateLimiter::new(&config.rate_limits),
+        throttle: config.rate_limits.is_enabled().then(FailedAuthThrottle::new),
+    })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        base_url: config.listen.base_url.clone(),
+        max_secret_bytes: config.max_secret_bytes,
+        secret_retention_seconds: config.secret_retention.seconds(),
+        audit_retention_seconds: config.audit_retention.seconds(),
+        token_max_ttl_seconds: config.token_max_ttl.seconds(),
+        mfa_max_age_seconds: config.mfa_max_age.seconds(),
+        key_cache_ttl_seconds: config.key_cache_ttl.seconds(),
+        audit_log_file: config.audit_log_file.clone(),
+        audit_checkpoint_file: config.audit_checkpoint_file.clone(),
+        init_token_file: config.init_token_file.clone(),
+        commit: BUILD.commit,
+    }
+}
+
+/// What the main listener's door is told.
+pub(crate) fn http_settings(config: &Config) -> HttpSettings {
+    let metrics = match config.metrics.address {
+        Some(_) => MetricsExposure::Elsewhere,
+        None => exposure(config.metrics.auth),
+    };
+    HttpSettings {
+        trusted_proxies: config.listen.trusted_proxies.clone(),
+        cors_origins: config.listen.cors_origins.clone(),
+        metrics,
+        build: BUILD,
+    }
+}
+
+/// What the door of `METRICS_BIND_ADDRESS` is told.
+pub(crate) fn metrics_settings(config: &Config) -> HttpSettings {
+    HttpSettings {
+        trusted_proxies: config.listen.trusted_proxies.clone(),
+        cors_origins: Vec::new(),
+        metrics: exposure(config.metrics.auth),
+        build: BUILD,
+    }
+}
+
+fn exposure(auth: MetricsAuth) -> MetricsExposure {
+    match auth {
+        MetricsAuth::None => MetricsExposure::Open,
+        MetricsAuth::Token => MetricsExposure::Token,
+    }
+}

@@ -1,0 +1,32 @@
+//! Rows whose time has passed and that leave no trace in the trail.
+
+use std::sync::Arc;
+
+use scaivault_store::{access_count, idempotency};
+
+use crate::error::Result;
+use crate::pipeline::KEPT_SECONDS;
+use crate::vault::Vault;
+
+const BATCH: i64 = 1000;
+
+impl Vault {
+    /// Drops kept answers that are too old to be given again. Answers how many.
+    ///
+    /// # Errors
+    /// Without the database.
+    pub async fn idempotency_step(self: &Arc<Self>) -> Result<usize> {
+        let before = self.clock.now().plus_seconds(-KEPT_SECONDS);
+        let dropped = self.store.write(move |tx| idempotency::drop_old(tx, before, BATCH)).await?;
+        Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
+    }
+
+    /// Drops access counts that left their window.
+    ///
+    /// # Errors
+    /// Without the database.
+    pub async fn access_count_step(self: &Arc<Self>) -> Result<()> {
+        let now = self.clock.now();
+        Ok(self.store.write(move |tx| access_count::prune(tx, now).map(|_| ())).await?)
+    }
+}

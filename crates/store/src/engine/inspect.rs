@@ -1,0 +1,166 @@
+//! Looking at a SQLite database without taking part in it: nothing is made, migrated, recovered or locked.
+//!
+//! For `scaivault check`, which must leave no trace and must work beside a running server.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::OpenFlags;
+
+use super::sqlite::{SqliteLocation, SqliteReader, engine_error};
+use crate::error::{StoreError, StoreResult};
+use crate::migrate;
+use crate::sql::{Connection, Database as _};
+use crate::tx::{ReadView, SnapshotSource};
+
+/// What there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inspected<T> {
+    /// No database: the first start makes one.
+    Absent,
+    /// The server that had it open did not close it; the next one recovers it. Until then nobody can look without changing it.
+    Unrecovered,
+    Present {
+        /// A server has it open.
+        in_use: bool,
+        /// Schema version of the database and of this program.
+        found: i64,
+        known: i64,
+        /// What `look` saw; `None` unless the two versions are equal.
+        seen: Option<T>,
+    },
+}
+
+/// Opens the database for reading, if there is one, and runs `look` where this program knows the schema.
+///
+/// # Errors
+/// It can't be read, or is no database.
+pub fn inspect_sqlite<T>(
+    location: &SqliteLocation,
+    look: impl FnOnce(&mut ReadView<'_>) -> StoreResult<T>,
+) -> StoreResult<Inspected<T>> {
+    let file = &location.file;
+    let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", file.display()));
+    if !file.try_exists().map_err(unreadable)? {
+        return Ok(Inspected::Absent);
+    }
+    // SQLite's own message for a file that can't be read does not say why.
+    File::open(file).map_err(unreadable)?;
+    let in_use = is_locked(&beside(file, ".lock"));
+    let (log, index) = (beside(file, "-wal"), beside(file, "-shm"));
+    let logged = std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 0);
+    let uri = match (logged, in_use) {
+        // The file is all there is. Without `immutable` SQLite would make a log and an index beside it.
+        (false, false) => format!("file:{}?mode=ro&immutable=1", escaped(file)?),
+        (true, false) => return Ok(Inspected::Unrecovered),
+        // The server has both side files open, so that nothing has to be made.
+        (_, true) if index.exists() && log.exists() => format!("file:{}?mode=ro", escaped(file)?),
+        (_, true) => return Err(StoreError::Unavailable("a server is starting or stopping; try again".to_owned())),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(uri, flags).map_err(engine_error)?;
+    connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=2000; BEGIN DEFERRED").map_err(engine_error)?;
+    let mut view = ReadView::new(Opened(SqliteReader(connection)));
+    let (found, known) = (schema_version(&mut view)?, migrate::known_version());
+    let seen = if found == known { Some(look(&mut view)?) } else { None };
+    Ok(Inspected::Present { in_use, found, known, seen })
+}
+
+/// 0 = none of ours yet.
+fn schema_version(view: &mut ReadView<'_>) -> StoreResult<i64> {
+    if view.number("SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_migration'", &[])? == 0 {
+        return Ok(0);
+    }
+    view.number("SELECT COALESCE(MAX(version), 0) FROM schema_migration", &[])
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// A shared lock is tried and given back at once: it stands in nobody's way but that of a server that starts this very moment.
+fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// A path in an SQLite URI.
+fn escaped(path: &Path) -> StoreResult<String> {
+    let text = path.to_str().ok_or_else(|| StoreError::Unavailable("the database's path is not UTF-8".to_owned()))?;
+    let mut uri = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' | '?' | '#' => uri.push_str(&format!("%{:02X}", u32::from(c))),
+            _ => uri.push(c),
+        }
+    }
+    Ok(uri)
+}
+
+struct Opened(SqliteReader);
+
+impl SnapshotSource for Opened {
+    fn snapshot(&mut self) -> StoreResult<&mut dyn Connection> {
+        Ok(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::{self, InstanceRecord};
+    use crate::{SqliteOptions, Store};
+    use scaivault_domain::time::Timestamp;
+
+    fn location(name: &str) -> (PathBuf, SqliteLocation) {
+        let dir = std::env::temp_dir().join(format!("scaivault-inspect-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("odd?name%23.db");
+        (dir, SqliteLocation { file })
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_absent_database_stays_absent() {
+        let (dir, location) = location("absent");
+        assert_eq!(inspect_sqlite(&location, instance::exists).unwrap(), Inspected::Absent);
+        assert!(names(&dir).is_empty());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_database_is_seen_open_and_closed_and_nothing_is_made() {
+        let (dir, location) = location("present");
+        let store = Store::open_sqlite(&SqliteOptions { location: location.clone() }).unwrap();
+        let record =
+            InstanceRecord { created_at: Timestamp::UNIX_EPOCH, provider: "file".to_owned(), kdf_salt: None };
+        store.write_blocking(move |tx| instance::insert(tx, &record)).unwrap();
+        let before = names(&dir);
+        let seen = inspect_sqlite(&location, instance::exists).unwrap();
+        assert!(matches!(seen, Inspected::Present { in_use: true, seen: Some(true), .. }), "{seen:?}");
+        assert_eq!(names(&dir), before);
+
+        store.close();
+        drop(store);
+        let before = names(&dir);
+        let seen = inspect_sqlite(&location, instance::exists).unwrap();
+        assert!(matches!(seen, Inspected::Present { in_use: false, seen: Some(true), .. }), "{seen:?}");
+        assert_eq!(names(&dir), before);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_damaged() {
+        let (dir, location) = location("other");
+        std::fs::write(&location.file, b"no database, but long enough to look like a header, is it not").unwrap();
+        assert!(matches!(inspect_sqlite(&location, instance::exists), Err(StoreError::Corrupt(_))));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
