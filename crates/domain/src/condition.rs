@@ -149,7 +149,7 @@ fn parse_ip_ranges(texts: &[String]) -> Result<Vec<IpNet>, ConditionError> {
 }
 
 /// `<address>/<bits>`. A bare address is refused: whoever leaves the bits out may have meant a network.
-fn parse_cidr(text: &str) -> Option<IpNet> {
+pub fn parse_cidr(text: &str) -> Option<IpNet> {
     let (address, bits) = text.split_once('/')?;
     let is_plain_number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
     if !is_plain_number {

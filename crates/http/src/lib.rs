@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 pub mod extract;
 mod input;
+mod openapi;
 mod pattern;
 mod reply;
 mod route;
@@ -16,5 +17,6 @@ pub mod serve;
 mod settings;
 
 pub use app::app;
+pub use openapi::render as openapi_document;
 pub use router::{RouteInfo, route_infos};
 pub use settings::{BuildInfo, HttpSettings, MetricsExposure};

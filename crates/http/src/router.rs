@@ -7,8 +7,9 @@ use scaivault_domain::access::Space;
 use scaivault_domain::action::Action;
 
 use crate::endpoint::{Endpoint, RouteTraits, command, open, query};
+use crate::openapi;
 use crate::pattern::{Captures, Pattern};
-use crate::route::{audit, policy, rotation_policy, secret, secret_policy, system};
+use crate::route::{audit, identity, policy, rotation_policy, secret, secret_policy, system, token};
 
 fn table() -> Vec<Route> {
     let mut routes = Vec::new();
@@ -32,7 +33,69 @@ fn table() -> Vec<Route> {
     routes.extend(secret_policy_routes());
     routes.extend(audit_routes());
     routes.extend(system_routes());
+    routes.extend(token_routes());
+    routes.extend(identity_routes().into_iter().map(Route::at_home));
     routes
+}
+
+fn token_routes() -> Vec<Route> {
+    vec![
+        get("/v1/auth/whoami", query(token::whoami, token::who)),
+        post("/v1/auth/introspect", query(token::introspect, token::introspected)).not_repeatable(),
+        get("/v1/auth/tokens", query(token::list, token::listed)),
+        post("/v1/auth/tokens", command(token::create, token::created)).not_repeatable(),
+        get("/v1/auth/tokens/{token_id}", query(token::get, token::shown)),
+        delete("/v1/auth/tokens/{token_id}", command(token::revoke, token::revoked)),
+    ]
+}
+
+/// The tenant they are about stands in their address, or is that of the thing they name.
+fn identity_routes() -> Vec<Route> {
+    use identity::{credential, gone, group, member, partner, role, service_account, tenant, user};
+    const ACCOUNT: &str = "/v1/identity/service-accounts/{service_account_id}";
+    const CREDENTIALS: &str = "/v1/identity/service-accounts/{service_account_id}/credentials";
+    vec![
+        get("/v1/identity/partners", query(partner::list, partner::listed)),
+        post("/v1/identity/partners", command(partner::create, partner::changed)),
+        get("/v1/identity/partners/{partner_id}", query(partner::get, partner::shown)),
+        patch("/v1/identity/partners/{partner_id}", command(partner::update, partner::changed)),
+        delete("/v1/identity/partners/{partner_id}", command(partner::delete, gone)),
+        get("/v1/identity/tenants", query(tenant::list, tenant::listed)),
+        post("/v1/identity/tenants", command(tenant::create, tenant::changed)),
+        get("/v1/identity/tenants/{tenant_id}", query(tenant::get, tenant::shown)),
+        patch("/v1/identity/tenants/{tenant_id}", command(tenant::update, tenant::changed)),
+        delete("/v1/identity/tenants/{tenant_id}", command(tenant::delete, gone)),
+        get("/v1/identity/tenants/{tenant_id}/users", query(user::list, user::listed)),
+        post("/v1/identity/tenants/{tenant_id}/users", command(user::create, user::changed)),
+        get("/v1/identity/users/{user_id}", query(user::get, user::shown)),
+        patch("/v1/identity/users/{user_id}", command(user::update, user::changed)),
+        delete("/v1/identity/users/{user_id}", command(user::delete, gone)),
+        get("/v1/identity/users/{user_id}/roles", query(role::get_of_user, role::shown)),
+        put("/v1/identity/users/{user_id}/roles", command(role::set_of_user, role::changed)),
+        get("/v1/identity/tenants/{tenant_id}/service-accounts", query(service_account::list, service_account::listed)),
+        post("/v1/identity/tenants/{tenant_id}/service-accounts", command(service_account::create, service_account::created)),
+        get(ACCOUNT, query(service_account::get, service_account::shown)),
+        patch(ACCOUNT, command(service_account::update, service_account::changed)),
+        delete(ACCOUNT, command(service_account::delete, gone)),
+        get("/v1/identity/service-accounts/{service_account_id}/roles", query(role::get_of_account, role::shown)),
+        put("/v1/identity/service-accounts/{service_account_id}/roles", command(role::set_of_account, role::changed)),
+        get(CREDENTIALS, query(credential::list, credential::listed)),
+        post(CREDENTIALS, command(credential::create, credential::created)),
+        delete(
+            "/v1/identity/service-accounts/{service_account_id}/credentials/{credential_id}",
+            command(credential::delete, gone),
+        ),
+        get("/v1/identity/tenants/{tenant_id}/groups", query(group::list, group::listed)),
+        post("/v1/identity/tenants/{tenant_id}/groups", command(group::create, group::changed)),
+        get("/v1/identity/groups/{group_id}", query(group::get, group::shown)),
+        patch("/v1/identity/groups/{group_id}", command(group::update, group::changed)),
+        delete("/v1/identity/groups/{group_id}", command(group::delete, gone)),
+        get("/v1/identity/groups/{group_id}/members", query(member::list, member::listed)),
+        post("/v1/identity/groups/{group_id}/members", command(member::add, member::added)),
+        delete("/v1/identity/groups/{group_id}/members/{member_id}", command(member::remove, gone)),
+        get("/v1/identity/resolve/{identity_type}/{identity_id}", query(role::resolve, role::resolved)),
+        get("/v1/identity/roles", query(role::catalogue, role::offered)),
+    ]
 }
 
 fn policy_routes() -> Vec<Route> {
@@ -98,6 +161,7 @@ fn system_routes() -> impl Iterator<Item = Route> {
         get("/v1/health/detailed", query(system::detailed, system::detailed_view)),
         get("/v1/version", open(system::version)),
         get("/v1/metrics", system::metrics()),
+        get("/v1/openapi.json", open(openapi::document)),
         get("/v1/sys/seal-status", open(system::seal_status)),
         post("/v1/sys/unseal", open(system::unseal)).not_repeatable(),
         post("/v1/sys/seal", command(system::seal, system::status_view)),
@@ -173,7 +237,6 @@ impl Route {
     }
 
     /// Acts where the caller is at home: `X-Tenant-ID` has no effect, and there is no `/v1/t/{tenant_id}` form.
-    #[allow(dead_code, reason = "used by the identity routes")]
     fn at_home(self) -> Self {
         Self { at_home: true, ..self }
     }
@@ -278,6 +341,8 @@ pub struct RouteInfo {
     /// `None`: asks for no token.
     pub action: Option<Action>,
     pub at_home: bool,
+    /// An Idempotency-Key keeps a repetition from having a second effect.
+    pub repeatable: bool,
 }
 
 /// All routes, as they stand in the table.
@@ -287,6 +352,7 @@ pub fn route_infos() -> Vec<RouteInfo> {
         pattern: route.pattern.text(),
         action: route.endpoint.action(),
         at_home: route.at_home,
+        repeatable: route.repeatable && matches!(route.method, Method::PUT | Method::POST),
     };
     table().into_iter().map(info).collect()
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use scaivault_domain::access::{Standing, TenantScope};
+use scaivault_domain::access::Standing;
 use scaivault_domain::condition::Facts;
 use scaivault_domain::id::{IdentityType, PartnerId, TenantId};
 use scaivault_domain::policy::BoundPolicy;
@@ -92,9 +92,5 @@ impl Caller {
     /// The tenant the request acts in, for what needs no further decision.
     pub fn tenant_id(&self) -> &TenantId {
         &self.standing.tenant
-    }
-
-    pub(crate) fn scope(&self) -> TenantScope {
-        TenantScope::of_the_server(self.standing.tenant.clone(), self.standing.partner.clone())
     }
 }

@@ -39,11 +39,11 @@ impl Outcome {
 }
 
 /// An effect on the server itself. A plain function: it can't carry anything out of a transaction that may be repeated.
-pub type AfterCommit = fn(&Vault);
+pub(crate) type AfterCommit = fn(&Vault);
 
 /// What an operation says about itself for the audit entry.
 #[derive(Debug, Clone, Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     pub(crate) extra: BTreeMap<String, Value>,
     pub(crate) resource_id: Option<String>,
     pub(crate) outcome: Outcome,

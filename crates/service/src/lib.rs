@@ -11,7 +11,7 @@ mod failure_log;
 pub mod identity;
 pub mod init;
 mod keyring;
-pub mod maintenance;
+mod maintenance;
 mod metrics;
 mod mirror;
 mod naming;

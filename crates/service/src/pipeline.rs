@@ -10,7 +10,7 @@ use scaivault_domain::audit::AuditAction;
 use scaivault_domain::policy::DenialReason;
 use scaivault_domain::rate::RateCategory;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{StoreResult, WriteTx, idempotency};
+use scaivault_store::{StoreError, StoreResult, WriteTx, idempotency};
 
 use crate::caller::{Caller, RequestMeta};
 use crate::context::{AfterCommit, Context, Notes, Outcome};
@@ -236,7 +236,11 @@ impl Vault {
             .store
             .write(move |tx| vault.command_in_tx(tx, &caller, &command, in_flight.zip(idempotency.as_ref())))
             .await
-            .map_err(Error::from)?;
+            .inspect_err(|error| {
+                if matches!(error, StoreError::Audit(_)) {
+                    self.metrics.audit_failed();
+                }
+            })?;
         if let Some(entry) = &done.entry {
             self.metrics.committed(stopwatch.elapsed());
             self.published(entry);
@@ -274,7 +278,7 @@ impl Vault {
                     draft.append(tx)?;
                     done.entry = Some(draft.entry);
                 }
-                Err(error) => return Err(scaivault_store::StoreError::Audit(format!("{error:?}"))),
+                Err(error) => return Err(StoreError::Audit(format!("{error:?}"))),
             }
         }
         Ok(done)

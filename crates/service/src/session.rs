@@ -18,9 +18,9 @@ use crate::error::{Code, Error, Result};
 use crate::vault::Vault;
 
 /// Status of partners, tenants, identities that may be used.
-pub const ACTIVE: &str = "ACTIVE";
-pub const SUSPENDED: &str = "SUSPENDED";
-pub const DELETED: &str = "DELETED";
+pub(crate) const ACTIVE: &str = "ACTIVE";
+pub(crate) const SUSPENDED: &str = "SUSPENDED";
+pub(crate) const DELETED: &str = "DELETED";
 
 /// Which tenant a request names, if any.
 #[derive(Debug, Clone, Copy)]

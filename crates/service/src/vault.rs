@@ -258,8 +258,12 @@ impl Vault {
         if let Err(error) = self.flush_statistics().await {
             tracing::warn!(?error, "the last access statistics were not written");
         }
-        let store = self.store.clone();
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
+        let vault = Arc::clone(self);
+        let close = move || {
+            vault.store.close();
+            vault.mirror.close();
+        };
+        if tokio::task::spawn_blocking(close).await.is_err() {
             tracing::error!("the store did not close cleanly");
         }
     }

@@ -207,15 +207,30 @@ pub fn totals(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> Sto
     Ok(found.unwrap_or_default())
 }
 
-/// (action, entries, successful ones, time of the newest successful one), by action.
-pub fn by_action(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> StoreResult<Vec<(String, i64, i64, Option<Timestamp>)>> {
+/// Figures over the entries of one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionTotals {
+    pub action: String,
+    pub events: i64,
+    pub successful: i64,
+    pub last_success_at: Option<Timestamp>,
+}
+
+pub fn by_action(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> StoreResult<Vec<ActionTotals>> {
     let condition = Condition::of(stream, filter);
     let sql = format!(
         "SELECT action, COUNT(*), SUM(CASE WHEN status_code < 400 THEN 1 ELSE 0 END), MAX(CASE WHEN status_code < 400 THEN at END)
          FROM audit_entry WHERE {} GROUP BY action ORDER BY action",
         condition.text
     );
-    db.all(&sql, &condition.params, |row| Ok((row.text(0)?, row.int(1)?, row.opt_int(2)?.unwrap_or(0), row.opt_time(3)?)))
+    db.all(&sql, &condition.params, |row| {
+        Ok(ActionTotals {
+            action: row.text(0)?,
+            events: row.int(1)?,
+            successful: row.opt_int(2)?.unwrap_or(0),
+            last_success_at: row.opt_time(3)?,
+        })
+    })
 }
 
 /// Hands over at most `limit` entries of `from..=to` in order, each with its number, until `each` answers `false`.

@@ -71,7 +71,8 @@ pub(crate) const FROM: &str = "FROM binding b
 pub(crate) const LIVING: &str = "(u.id IS NOT NULL OR a.id IS NOT NULL OR g.id IS NOT NULL
      OR b.identity_key LIKE 'dynamic:%' OR b.identity_key LIKE 'federation:%')";
 
-const SHOWN: &str = "b.id, b.policy_id, b.tenant_id, b.identity_type, b.identity_key, b.expires_at, b.created_at, b.created_by,
+const SHOWN: &str =
+    "b.id, b.policy_id, b.tenant_id, b.identity_type, b.identity_key, b.expires_at, b.created_at, b.created_by,
      COALESCE('user:' || u.email, 'sa:' || a.name, 'group:' || g.name, b.identity_key)";
 
 fn read(row: &dyn Row) -> StoreResult<BindingShown> {

@@ -127,11 +127,9 @@ pub fn list(
         from = binding::FROM,
         living = binding::LIVING,
     );
-    db.all(
-        &sql,
-        params![one, other, !filter.include_inactive, name, id, filter.limit, bound.tenant()],
-        |row| Ok(PolicyListed { record: read(row)?, binding_count: row.int(9)? }),
-    )
+    db.all(&sql, params![one, other, !filter.include_inactive, name, id, filter.limit, bound.tenant()], |row| {
+        Ok(PolicyListed { record: read(row)?, binding_count: row.int(9)? })
+    })
 }
 
 pub fn insert(tx: &mut WriteTx<'_>, record: &PolicyRecord) -> StoreResult<()> {

@@ -175,7 +175,8 @@ pub fn delete(tx: &mut WriteTx<'_>, scope: &TenantScope, id: &str) -> StoreResul
     Ok(())
 }
 
-const ASSIGNMENT: &str = "SELECT namespace, path, rotation_assigned_at, rotation_assigned_by, last_rotated_at FROM secret
+const ASSIGNMENT: &str =
+    "SELECT namespace, path, rotation_assigned_at, rotation_assigned_by, last_rotated_at FROM secret
      WHERE policy_tenant_id = $1 AND rotation_policy_id = $2 AND deleted_at IS NULL";
 
 fn read_assignment(row: &dyn Row) -> StoreResult<AssignmentRecord> {

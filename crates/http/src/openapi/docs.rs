@@ -224,8 +224,8 @@ fn tokens() -> Vec<Doc> {
             .query(&["identity_id", "include_inactive", "limit", "cursor"])
             .ok::<TokenList>(),
         doc("POST", "/v1/auth/tokens", "Create a token; shown once").body::<NewToken>().created::<TokenCreated>(),
-        doc("GET", "/v1/auth/tokens/{id}", "A token").ok::<Token>(),
-        doc("DELETE", "/v1/auth/tokens/{id}", "Revoke a token").bare("204"),
+        doc("GET", "/v1/auth/tokens/{token_id}", "A token").ok::<Token>(),
+        doc("DELETE", "/v1/auth/tokens/{token_id}", "Revoke a token").bare("204"),
     ]
 }
 
@@ -236,53 +236,53 @@ fn identities() -> Vec<Doc> {
     vec![
         doc("GET", "/v1/identity/partners", "List partners").query(LISTED).ok::<PartnerList>(),
         doc("POST", "/v1/identity/partners", "Create a partner and its keys").body::<NewPartner>().created::<Partner>(),
-        doc("GET", "/v1/identity/partners/{id}", "A partner").ok::<Partner>(),
-        doc("PATCH", "/v1/identity/partners/{id}", "Change a partner").body::<PartnerPatch>().ok::<Partner>(),
-        doc("DELETE", "/v1/identity/partners/{id}", "Delete a partner without tenants").bare("204"),
+        doc("GET", "/v1/identity/partners/{partner_id}", "A partner").ok::<Partner>(),
+        doc("PATCH", "/v1/identity/partners/{partner_id}", "Change a partner").body::<PartnerPatch>().ok::<Partner>(),
+        doc("DELETE", "/v1/identity/partners/{partner_id}", "Delete a partner without tenants").bare("204"),
         doc("GET", "/v1/identity/tenants", "List tenants")
             .query(&["partner_id", "status", "page", "page_size"])
             .ok::<TenantList>(),
         doc("POST", "/v1/identity/tenants", "Create a tenant and its key").body::<NewTenant>().created::<Tenant>(),
-        doc("GET", "/v1/identity/tenants/{id}", "A tenant").ok::<Tenant>(),
-        doc("PATCH", "/v1/identity/tenants/{id}", "Change a tenant").body::<TenantPatch>().ok::<Tenant>(),
-        doc("DELETE", "/v1/identity/tenants/{id}", "Delete a tenant: its key is destroyed").query(&["confirm"]).bare("204"),
-        doc("GET", "/v1/identity/tenants/{id}/users", "List users")
+        doc("GET", "/v1/identity/tenants/{tenant_id}", "A tenant").ok::<Tenant>(),
+        doc("PATCH", "/v1/identity/tenants/{tenant_id}", "Change a tenant").body::<TenantPatch>().ok::<Tenant>(),
+        doc("DELETE", "/v1/identity/tenants/{tenant_id}", "Delete a tenant: its key is destroyed").query(&["confirm"]).bare("204"),
+        doc("GET", "/v1/identity/tenants/{tenant_id}/users", "List users")
             .query(&["status", "q", "page", "page_size"])
             .ok::<UserList>(),
-        doc("POST", "/v1/identity/tenants/{id}/users", "Create a user").body::<NewUser>().created::<User>(),
-        doc("GET", "/v1/identity/users/{id}", "A user").ok::<User>(),
-        doc("PATCH", "/v1/identity/users/{id}", "Change a user").body::<UserPatch>().ok::<User>(),
-        doc("DELETE", "/v1/identity/users/{id}", "Delete a user; its tokens end").bare("204"),
-        doc("GET", "/v1/identity/users/{id}/roles", "Roles of a user").ok::<HeldRoles>(),
-        doc("PUT", "/v1/identity/users/{id}/roles", "Replace the roles of a user").body::<RolesChange>().ok::<HeldRoles>(),
-        doc("GET", "/v1/identity/tenants/{id}/service-accounts", "List service accounts")
+        doc("POST", "/v1/identity/tenants/{tenant_id}/users", "Create a user").body::<NewUser>().created::<User>(),
+        doc("GET", "/v1/identity/users/{user_id}", "A user").ok::<User>(),
+        doc("PATCH", "/v1/identity/users/{user_id}", "Change a user").body::<UserPatch>().ok::<User>(),
+        doc("DELETE", "/v1/identity/users/{user_id}", "Delete a user; its tokens end").bare("204"),
+        doc("GET", "/v1/identity/users/{user_id}/roles", "Roles of a user").ok::<HeldRoles>(),
+        doc("PUT", "/v1/identity/users/{user_id}/roles", "Replace the roles of a user").body::<RolesChange>().ok::<HeldRoles>(),
+        doc("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "List service accounts")
             .query(LISTED)
             .ok::<ServiceAccountList>(),
-        doc("POST", "/v1/identity/tenants/{id}/service-accounts", "Create a service account; its secret is shown once")
+        doc("POST", "/v1/identity/tenants/{tenant_id}/service-accounts", "Create a service account; its secret is shown once")
             .body::<NewServiceAccount>()
             .created::<ServiceAccountCreated>(),
-        doc("GET", "/v1/identity/service-accounts/{id}", "A service account").ok::<ServiceAccount>(),
-        doc("PATCH", "/v1/identity/service-accounts/{id}", "Change a service account")
+        doc("GET", "/v1/identity/service-accounts/{service_account_id}", "A service account").ok::<ServiceAccount>(),
+        doc("PATCH", "/v1/identity/service-accounts/{service_account_id}", "Change a service account")
             .body::<ServiceAccountPatch>()
             .ok::<ServiceAccount>(),
-        doc("DELETE", "/v1/identity/service-accounts/{id}", "Delete a service account; its tokens end").bare("204"),
-        doc("GET", "/v1/identity/service-accounts/{id}/roles", "Roles of a service account").ok::<HeldRoles>(),
-        doc("PUT", "/v1/identity/service-accounts/{id}/roles", "Replace the roles of a service account")
+        doc("DELETE", "/v1/identity/service-accounts/{service_account_id}", "Delete a service account; its tokens end").bare("204"),
+        doc("GET", "/v1/identity/service-accounts/{service_account_id}/roles", "Roles of a service account").ok::<HeldRoles>(),
+        doc("PUT", "/v1/identity/service-accounts/{service_account_id}/roles", "Replace the roles of a service account")
             .body::<RolesChange>()
             .ok::<HeldRoles>(),
-        doc("GET", "/v1/identity/service-accounts/{id}/credentials", "List client secrets").query(PAGES).ok::<CredentialList>(),
-        doc("POST", "/v1/identity/service-accounts/{id}/credentials", "Make a client secret; shown once")
+        doc("GET", "/v1/identity/service-accounts/{service_account_id}/credentials", "List client secrets").query(PAGES).ok::<CredentialList>(),
+        doc("POST", "/v1/identity/service-accounts/{service_account_id}/credentials", "Make a client secret; shown once")
             .body::<NewCredential>()
             .created::<CredentialCreated>(),
-        doc("DELETE", "/v1/identity/service-accounts/{id}/credentials/{credential_id}", "Delete a client secret").bare("204"),
-        doc("GET", "/v1/identity/tenants/{id}/groups", "List groups").query(LISTED).ok::<GroupList>(),
-        doc("POST", "/v1/identity/tenants/{id}/groups", "Create a group").body::<NewGroup>().created::<Group>(),
-        doc("GET", "/v1/identity/groups/{id}", "A group").ok::<Group>(),
-        doc("PATCH", "/v1/identity/groups/{id}", "Change a group").body::<GroupPatch>().ok::<Group>(),
-        doc("DELETE", "/v1/identity/groups/{id}", "Delete a group with its memberships and bindings").bare("204"),
-        doc("GET", "/v1/identity/groups/{id}/members", "Members, direct and through groups").query(PAGES).ok::<MemberList>(),
-        doc("POST", "/v1/identity/groups/{id}/members", "Add a member").body::<NewMember>().created::<Member>(),
-        doc("DELETE", "/v1/identity/groups/{id}/members/{member_id}", "Remove a member").bare("204"),
+        doc("DELETE", "/v1/identity/service-accounts/{service_account_id}/credentials/{credential_id}", "Delete a client secret").bare("204"),
+        doc("GET", "/v1/identity/tenants/{tenant_id}/groups", "List groups").query(LISTED).ok::<GroupList>(),
+        doc("POST", "/v1/identity/tenants/{tenant_id}/groups", "Create a group").body::<NewGroup>().created::<Group>(),
+        doc("GET", "/v1/identity/groups/{group_id}", "A group").ok::<Group>(),
+        doc("PATCH", "/v1/identity/groups/{group_id}", "Change a group").body::<GroupPatch>().ok::<Group>(),
+        doc("DELETE", "/v1/identity/groups/{group_id}", "Delete a group with its memberships and bindings").bare("204"),
+        doc("GET", "/v1/identity/groups/{group_id}/members", "Members, direct and through groups").query(PAGES).ok::<MemberList>(),
+        doc("POST", "/v1/identity/groups/{group_id}/members", "Add a member").body::<NewMember>().created::<Member>(),
+        doc("DELETE", "/v1/identity/groups/{group_id}/members/{member_id}", "Remove a member").bare("204"),
         doc("GET", "/v1/identity/resolve/{identity_type}/{identity_id}", "An identity by either form of its id")
             .ok::<ResolvedIdentity>(),
         doc("GET", "/v1/identity/roles", "The roles there are").ok::<RoleCatalogue>(),

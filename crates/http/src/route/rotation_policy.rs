@@ -6,8 +6,9 @@ use scaivault_domain::path::SecretPath;
 use scaivault_domain::time::Timestamp;
 use scaivault_service::page::Page;
 use scaivault_service::rotation_policy::{
-    Assignment, AttachSecret, CreateRotationPolicy, DeleteRotationPolicy, DetachSecret, GetRotationPolicy, ListAssignments,
-    ListRotationPolicies, RotationPolicyListed, SetRotationPolicyActive, UpdateRotationPolicy, schedule_faults,
+    Assignment, AttachSecret, CreateRotationPolicy, DeleteRotationPolicy, DetachSecret, GetRotationPolicy,
+    ListAssignments, ListRotationPolicies, RotationPolicyListed, SetRotationPolicyActive, UpdateRotationPolicy,
+    schedule_faults,
 };
 use scaivault_service::{FieldFault, Result};
 

@@ -191,6 +191,7 @@ pub(crate) fn nothing(_done: &()) -> Reply {
 }
 
 pub(crate) fn previewed(preview: Preview, _input: &Input<'_>) -> Result<Reply> {
-    let data = RawValue::from_string(preview.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))?;
+    let data =
+        RawValue::from_string(preview.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))?;
     Ok(Reply::json(&wire::RecipePreview { data }).no_store())
 }

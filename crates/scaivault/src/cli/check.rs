@@ -180,7 +180,8 @@ fn root_key(config: &Config, state: &State, report: &mut Report) {
             (Err(SealError::NeedsOperator(what)), _) => report.warning("root key", format_args!("the server starts sealed: {what}")),
             (Err(SealError::Refused(what)), _) => report.fault("root key", what),
         },
-        State::Closed if file.is_some_and(|file| !file.exists()) => report.fault(
+        // Where the directory may not even be entered, nothing can be said.
+        State::Closed if file.is_some_and(|file| matches!(file.try_exists(), Ok(false))) => report.fault(
             "root key",
             format_args!("root-key file {} is missing; put it back from your backup", shown(file)),
         ),

@@ -70,11 +70,13 @@ impl Query for PathHistory {
             unique_identities: totals.unique_identities,
             ..PathSummary::default()
         };
-        for (action, _, successful, last_at) in audit::by_action(view, stream, &recent)? {
-            match AuditAction::parse(&action) {
-                Some(AuditAction::Read) => (summary.reads, summary.last_accessed_at) = (successful, last_at),
-                Some(AuditAction::Write) => summary.writes = successful,
-                Some(AuditAction::Rotate) => summary.rotations = successful,
+        for found in audit::by_action(view, stream, &recent)? {
+            match AuditAction::parse(&found.action) {
+                Some(AuditAction::Read) => {
+                    (summary.reads, summary.last_accessed_at) = (found.successful, found.last_success_at);
+                }
+                Some(AuditAction::Write) => summary.writes = found.successful,
+                Some(AuditAction::Rotate) => summary.rotations = found.successful,
                 _ => {}
             }
         }

@@ -42,7 +42,7 @@ impl Query for AuditSummary {
         TimeRange::new(Some(from), self.range.to).map_err(|fault| Error::validation(vec![fault]))?;
         let stream = permit.tenant().tenant().as_str();
         let filter = EntryFilter { from: Some(from), to: self.range.to, ..EntryFilter::default() };
-        let by_action = audit::by_action(view, stream, &filter)?.into_iter().map(|(action, all, ..)| (action, all));
+        let by_action = audit::by_action(view, stream, &filter)?.into_iter().map(|found| (found.action, found.events));
         Ok(Summary { by_action: by_action.collect(), totals: audit::totals(view, stream, &filter)? })
     }
 }

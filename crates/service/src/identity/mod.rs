@@ -24,7 +24,7 @@ pub use group::{CreateGroup, DeleteGroup, GetGroup, Group, ListGroups, UpdateGro
 pub use member::{AddMember, ListMembers, Member, MemberKind, RemoveMember};
 pub use partner::{CreatePartner, DeletePartner, GetPartner, ListPartners, UpdatePartner};
 pub use resolve::{ResolveIdentity, Resolved};
-pub use role::{GetRoles, Holder, ListRoles, RoleOffer, SetRoles};
+pub use role::{GetRoles, HeldRoles, Holder, ListRoles, RoleOffer, SetRoles};
 pub use scaivault_store::credential::CredentialRecord;
 pub use scaivault_store::directory::Listed;
 pub use scaivault_store::partner::PartnerRecord;
@@ -36,7 +36,7 @@ pub use service_account::{
 pub use settings::SettingsChange;
 pub use tenant::{CreateTenant, GetTenant, ListTenants, UpdateTenant};
 pub use tenant_end::DeleteTenant;
-pub use user::{CreateUser, DeleteUser, GetUser, ListUsers, UpdateUser};
+pub use user::{CreateUser, DeleteUser, GetUser, ListUsers, UpdateUser, User};
 
 use scaivault_crypto::{SecretString, SystemEntropy, kdf};
 use scaivault_domain::role::RoleSet;

@@ -110,12 +110,20 @@ pub struct GetRoles {
     pub holder: Holder,
 }
 
-directory_operation!(GetRoles, DirectoryRead, RoleSet);
+/// The roles of one identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRoles {
+    pub holder: Holder,
+    pub roles: RoleSet,
+}
+
+directory_operation!(GetRoles, DirectoryRead, HeldRoles);
 
 impl Query for GetRoles {
-    fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<RoleSet> {
+    fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<HeldRoles> {
         cx.touched(self.holder.id());
-        Ok(Record::seen(view, cx, &self.holder)?.0.roles())
+        let roles = Record::seen(view, cx, &self.holder)?.0.roles();
+        Ok(HeldRoles { holder: self.holder.clone(), roles })
     }
 }
 
@@ -125,10 +133,10 @@ pub struct SetRoles {
     pub roles: RoleSet,
 }
 
-directory_operation!(SetRoles, DirectoryChange, RoleSet);
+directory_operation!(SetRoles, DirectoryChange, HeldRoles);
 
 impl Command for SetRoles {
-    fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<RoleSet> {
+    fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<HeldRoles> {
         cx.touched(self.holder.id());
         let (mut record, tenant) = Record::seen(tx, cx, &self.holder)?;
         let current = record.roles();
@@ -148,6 +156,6 @@ impl Command for SetRoles {
         if current != self.roles {
             record.set_roles(tx, cx, self.roles)?;
         }
-        Ok(self.roles)
+        Ok(HeldRoles { holder: self.holder.clone(), roles: self.roles })
     }
 }

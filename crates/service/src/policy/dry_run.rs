@@ -73,7 +73,8 @@ impl Query for TestPolicy {
             | IdentityRef::DirectoryUser(_)
             | IdentityRef::ServiceAccount(_)
             | IdentityRef::DirectoryServiceAccount(_) => {
-                let (identity, _) = load_identity(view, &found.key)?.ok_or_else(|| identity_not_found(&self.identity_id))?;
+                let (identity, _) =
+                    load_identity(view, &found.key)?.ok_or_else(|| identity_not_found(&self.identity_id))?;
                 Standing {
                     tenant: identity.tenant.clone(),
                     partner: identity.partner.clone(),

@@ -17,7 +17,11 @@ pub(super) fn identity_not_found(text: &str) -> Error {
 ///
 /// # Errors
 /// 404 `identity_not_found`, also for those of other tenants.
-pub(crate) fn identity_key(db: &mut impl Database, scope: &TenantScope, reference: &IdentityRef) -> Result<IdentityFound> {
+pub(super) fn identity_key(
+    db: &mut impl Database,
+    scope: &TenantScope,
+    reference: &IdentityRef,
+) -> Result<IdentityFound> {
     identity_in_tenant(db, scope, reference)?.ok_or_else(|| identity_not_found(&reference.to_string()))
 }
 
@@ -36,7 +40,8 @@ pub(super) fn identity_key_in_partner(
     }
     let mut found = identities_in_partner(db, scope, reference)?;
     if found.len() > 1 {
-        let message = "Several tenants of the partner have an identity of that name; give its directory id, or act in its tenant";
+        let message =
+            "Several tenants of the partner have an identity of that name; give its directory id, or act in its tenant";
         return Err(Error::new(Code::InvalidPolicy, message).with("reason", "identity_id is ambiguous"));
     }
     found.pop().ok_or_else(|| identity_not_found(&reference.to_string()))

@@ -33,8 +33,6 @@ pub enum PolicyScope {
 }
 
 impl PolicyScope {
-    pub const ALL: [Self; 2] = [Self::Tenant, Self::Partner];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Partner => policy::PARTNER,

@@ -16,7 +16,8 @@ const SHOWN_PATTERN: usize = 512;
 pub fn checked_rules(parts: &[RuleParts]) -> Result<Arc<[Rule]>> {
     parse_rules(parts).map_err(|error| match &error {
         PolicyError::InvalidPolicy { reason } => {
-            Error::new(Code::InvalidPolicy, format!("The policy is not valid: {reason}")).with("reason", reason.as_str())
+            Error::new(Code::InvalidPolicy, format!("The policy is not valid: {reason}"))
+                .with("reason", reason.as_str())
         }
         PolicyError::InvalidGlob { rule, pattern, reason } => {
             let shown: String = pattern.chars().take(SHOWN_PATTERN).collect();

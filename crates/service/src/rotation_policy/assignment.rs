@@ -85,7 +85,8 @@ impl Query for ListAssignments {
         };
         let found = rotation_policy::assignments(view, permit.tenant(), &policy.id, after, one_more(self.limit))?;
         let found = Page::cut(found, self.limit, |last| vec![last.path.clone(), last.namespace.clone()]);
-        let items = found.items.into_iter().map(|record| Assignment::of(&policy, record)).collect::<Result<Vec<_>>>()?;
+        let items =
+            found.items.into_iter().map(|record| Assignment::of(&policy, record)).collect::<Result<Vec<_>>>()?;
         cx.note("returned", items.len());
         Ok(Page { items, next: found.next })
     }
@@ -128,8 +129,9 @@ impl Operation for DetachSecret {
     type Output = ();
     const ACTION: Action = Action::RotationDetach;
 
+    /// Names the secret for the audit entry; no permission on the path is asked for.
     fn target(&self) -> Target {
-        Target::Tenant
+        Target::Secret { space: Space::Tenant, path: self.path.clone() }
     }
 }
 

@@ -36,7 +36,12 @@ impl Operation for ListRotationPolicies {
 }
 
 impl Query for ListRotationPolicies {
-    fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Page<RotationPolicyListed>> {
+    fn run(
+        &self,
+        permit: &Permit,
+        view: &mut ReadView<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Page<RotationPolicyListed>> {
         let after = single_after(self.after.as_deref())?;
         let found = rotation_policy::list(view, permit.tenant(), self.active_only, after, one_more(self.limit))?;
         let page = Page::cut(found, self.limit, |last| vec![last.record.name.clone()]);

@@ -11,7 +11,11 @@ const MIN_INTERVAL_SECONDS: i64 = 60;
 const DEFAULT_GRACE: &str = "48h";
 
 /// Every rule that the durations break, `None` for what was not given (or not readable).
-pub fn schedule_faults(interval: Option<&Span>, grace: Option<&Span>, warn_before: Option<&SpanList>) -> Vec<FieldFault> {
+pub fn schedule_faults(
+    interval: Option<&Span>,
+    grace: Option<&Span>,
+    warn_before: Option<&SpanList>,
+) -> Vec<FieldFault> {
     let mut faults = Vec::new();
     let Some(interval) = interval else { return faults };
     if interval.seconds() < MIN_INTERVAL_SECONDS {
@@ -100,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_default_grace_is_never_more_than_half_the_interval() {
-        let table = [("90d", "48h"), ("96h", "48h"), ("95h", "1d23h30m"), ("48h", "1d"), ("60s", "30s"), ("61s", "30s")];
+        let table =
+            [("90d", "48h"), ("96h", "48h"), ("95h", "1d23h30m"), ("48h", "1d"), ("60s", "30s"), ("61s", "30s")];
         for (interval, grace) in table {
             assert_eq!(default_grace(&span(interval)).as_str(), grace, "{interval}");
         }

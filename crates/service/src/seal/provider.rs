@@ -78,7 +78,7 @@ impl RootKeyProvider for FileProvider {
 }
 
 /// Makes a new file of mode 0600 and syncs it: a root key that a crash could lose would lose everything under it.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

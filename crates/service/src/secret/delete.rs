@@ -144,7 +144,6 @@ impl DeleteVersion {
             // The highest that is left becomes readable, also if its grace had ended.
             secret_version::clear_end(tx, &record.id, heir)?;
         }
-        record.updated_at = cx.now;
         secret::update(tx, scope, &record)?;
         Ok(DeletedVersion {
             path: record.path,

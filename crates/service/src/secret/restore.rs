@@ -39,7 +39,6 @@ impl Command for RestoreSecret {
             }
         };
         record.trash = None;
-        record.updated_at = cx.now;
         secret::update(tx, scope, &record)?;
         cx.note("version", record.current_version);
         overview(tx, record, cx.now)

@@ -150,8 +150,9 @@ impl Command for DeleteSecretPolicy {
         cx.touched(&*record.id);
         let count = secret_policy::count_uses(tx, permit.tenant(), &record.id, cx.now)?;
         if count > 0 && !self.force {
-            let message =
-                format!("{count} secrets or rotation policies use this policy; detach them, or delete it with force=true");
+            let message = format!(
+                "{count} secrets or rotation policies use this policy; detach them, or delete it with force=true"
+            );
             return Err(Error::new(Code::PolicyInUse, message).with("count", count));
         }
         secret_policy::delete(tx, permit.tenant(), &record.id)?;

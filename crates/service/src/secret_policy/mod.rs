@@ -32,8 +32,6 @@ pub enum PolicyType {
 }
 
 impl PolicyType {
-    pub const ALL: [Self; 5] = [Self::Password, Self::ApiKey, Self::OauthClient, Self::SshKey, Self::Custom];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api_key",

@@ -82,7 +82,7 @@ impl Vault {
             Err(error) => Err(error),
         };
         if let Err(error) = recorded {
-            self.seal();
+            self.keyring.seal();
             return Err(error);
         }
         outcome?;

@@ -7,8 +7,8 @@ use scaivault_domain::path::SecretPath;
 use scaivault_domain::policy::{Permission, Rule};
 use scaivault_domain::time::Timestamp;
 use scaivault_service::policy::{
-    BindPolicy, CreatePolicy, DeletePolicy, GetPolicy, ListBindings, ListPolicies, PolicyScope, TestPolicy, TestedFacts,
-    UnbindPolicy, UpdatePolicy,
+    BindPolicy, CreatePolicy, DeletePolicy, GetPolicy, ListBindings, ListPolicies, PolicyScope, TestPolicy,
+    TestedFacts, UnbindPolicy, UpdatePolicy,
 };
 use scaivault_service::{FaultCode, Result};
 

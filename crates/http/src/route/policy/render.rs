@@ -136,7 +136,8 @@ mod tests {
             shown(DryRun::ByRole(Role::TenantAdmin)),
             json!({"allowed": true, "matched_policy": "role:tenant_admin", "matched_rule": null})
         );
-        let denied = DryRun::Denied { reason: DenialReason::AccessDenied, failed_condition: None, evaluated: Vec::new() };
+        let denied =
+            DryRun::Denied { reason: DenialReason::AccessDenied, failed_condition: None, evaluated: Vec::new() };
         assert_eq!(
             shown(denied),
             json!({"allowed": false, "reason": "access_denied", "failed_condition": null, "evaluated_policies": []})

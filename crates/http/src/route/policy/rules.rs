@@ -99,20 +99,24 @@ mod tests {
     // L-13
     #[test]
     fn shape_faults_are_told_together_and_at_any_depth() {
-        assert_eq!(faults(r#"[{"path_pattern":"a","permissions":["read"],"condition":{}}]"#), ["rules[0].condition unknown"]);
+        assert_eq!(
+            faults(r#"[{"path_pattern":"a","permissions":["read"],"condition":{}}]"#),
+            ["rules[0].condition unknown"]
+        );
         assert_eq!(
             faults(
                 r#"[{"permissions":"read"},{"path_pattern":"/a","permissions":["own"],
                 "conditions":{"time_window":{"start":8,"zone":"x"},"require_mfa":"yes"}},7]"#
             ),
             [
+                // Arrays and objects are opened before their fields are read.
+                "rules[2] type",
                 "rules[0].path_pattern required",
                 "rules[0].permissions type",
                 "rules[1].conditions.require_mfa type",
                 "rules[1].conditions.time_window.start type",
                 "rules[1].conditions.time_window.end required",
                 "rules[1].conditions.time_window.zone unknown",
-                "rules[2] type",
                 "rules[2].path_pattern required",
                 "rules[2].permissions required",
             ]

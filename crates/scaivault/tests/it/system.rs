@@ -1,0 +1,106 @@
+//! `/v1/health`, `/v1/version`, `/v1/metrics` and `/v1/sys` (contract 12).
+
+use scaivault_testkit::TestApp;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_ask_for_no_token() {
+    let app = TestApp::new().await;
+    let nobody = app.anonymous();
+    let health = nobody.get("/v1/health").await.expect(200).json();
+    assert_eq!(health, json!({"status": "healthy", "timestamp": "2026-05-01T10:00:00Z"}));
+    let ready = nobody.get("/v1/health/ready").await.expect(200).json();
+    assert_eq!(
+        ready,
+        json!({"status": "ready",
+               "checks": {"database": "ok", "redis": "not_configured", "encryption": "ok", "audit": "ok"}})
+    );
+    let version = nobody.get("/v1/version").await.expect(200).json();
+    assert_eq!(version["api_version"], "v1");
+    nobody.get("/v1/health?x=1").await.expect_fault("x", "unknown");
+    let refused = nobody.delete("/v1/health").await.expect_error(405, "method_not_allowed");
+    assert_eq!(refused.header("allow"), Some("GET, HEAD"));
+    nobody.head("/v1/health").await.expect(200);
+    nobody.get("/v1/t/tnt_default/health").await.expect_error(404, "not_found");
+    app.vault.begin_shutdown();
+    let draining = nobody.get("/v1/health/ready").await.expect(503).json();
+    assert_eq!((&draining["status"], &draining["errors"]["server"]), (&json!("not_ready"), &json!("shutting_down")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn details_and_metrics_ask_for_one() {
+    let app = TestApp::new().await;
+    app.anonymous().get("/v1/health/detailed").await.expect_error(401, "authentication_required");
+    app.anonymous().get("/v1/metrics").await.expect_error(401, "authentication_required");
+    app.root().put("/v1/secrets/a", json!({"data": {"k": 1}})).await.expect(201);
+    app.root().get("/v1/secrets/a").await.expect(200);
+    let detailed = app.root().get("/v1/health/detailed").await.expect(200).json();
+    assert_eq!(detailed["status"], "healthy");
+    assert_eq!(detailed["checks"]["database"]["engine"], "sqlite");
+    assert_eq!(detailed["checks"]["encryption"]["provider"], "file");
+    let metrics = app.root().get("/v1/metrics").await.expect(200);
+    assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    for line in [
+        "scaivault_requests_total{method=\"PUT\",path_category=\"write\",status=\"201\"} 1",
+        "scaivault_requests_total{method=\"GET\",path_category=\"system\",status=\"401\"} 2",
+        "scaivault_secret_reads_total{tenant=\"tnt_default\",secret_type=\"kv\"} 1",
+        "scaivault_secrets_total{tenant=\"tnt_default\"} 1",
+        "scaivault_active_requests{path_category=\"system\"} 1",
+    ] {
+        assert!(metrics.text().contains(line), "{line} is missing in\n{}", metrics.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y_1_a_sealed_server_answers_only_what_needs_no_key() {
+    let app = TestApp::new().await;
+    let (root, nobody) = (app.root(), app.anonymous());
+    root.put("/v1/secrets/a", json!({"data": {"k": 1}})).await.expect(201);
+    root.get("/v1/secrets/a").await.expect(200);
+    let open = nobody.get("/v1/sys/seal-status").await.expect(200).json();
+    assert_eq!(
+        open,
+        json!({"sealed": false, "provider": "file", "threshold": 1, "shares": 1, "progress": 0, "initialized": true})
+    );
+    root.post("/v1/sys/seal", json!({"x": 1})).await.expect_fault("x", "unknown");
+    let sealed = root.post_empty("/v1/sys/seal").await.expect(200).json();
+    assert_eq!(sealed["sealed"], true);
+    for target in ["/v1/secrets/a", "/v1/audit/logs", "/v1/sys/keys"] {
+        let refused = root.get(target).await.expect_error(503, "service_unavailable");
+        assert_eq!(refused.details()["reason"], "sealed");
+        assert_eq!(refused.header("retry-after"), None);
+    }
+    nobody.get("/v1/health").await.expect(200);
+    nobody.get("/v1/version").await.expect(200);
+    let ready = nobody.get("/v1/health/ready").await.expect(503).json();
+    assert_eq!((&ready["checks"]["encryption"], &ready["errors"]), (&json!("error"), &json!({"encryption": "sealed"})));
+    assert_eq!(root.get("/v1/health/detailed").await.expect(200).json()["status"], "degraded");
+    assert!(root.get("/v1/metrics").await.expect(200).text().contains("scaivault_sealed 1"));
+    // The file provider takes no passphrase; it unseals by itself at the next start.
+    nobody.post("/v1/sys/unseal", json!({"passphrase": "x"})).await.expect_error(400, "invalid_request");
+    nobody.post("/v1/sys/unseal", json!({"share": "x"})).await.expect_error(400, "invalid_request");
+    nobody.post("/v1/sys/unseal", json!({"reset": true})).await.expect(200);
+    nobody.post("/v1/sys/unseal", json!({})).await.expect_fault("passphrase", "required");
+    nobody.post("/v1/sys/unseal", json!({"passphrase": "x", "reset": true})).await.expect_fault("passphrase", "conflict");
+    for _ in 0..4 {
+        nobody.post("/v1/sys/unseal", json!({"passphrase": "x"})).await.expect_error(400, "invalid_request");
+    }
+    nobody.post("/v1/sys/unseal", json!({"passphrase": "x"})).await.expect_error(429, "rate_limited");
+    let app = app.restart().await;
+    app.root().get("/v1/secrets/a").await.expect(200);
+    let logs = app.root().get("/v1/audit/logs?action=system_change&success=true").await.expect(200).json();
+    assert_eq!(logs["logs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sys_is_the_super_admins() {
+    let app = TestApp::new().await;
+    let keys = app.root().get("/v1/sys/keys").await.expect(200).json();
+    assert_eq!(keys["jobs"], json!([]));
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 4);
+    app.root().get("/v1/t/tnt_default/sys/keys").await.expect_error(404, "not_found");
+    let admin = app.user("admin", &["admin"], &[]).await;
+    admin.get("/v1/sys/keys").await.expect_error(403, "forbidden");
+    admin.post_empty("/v1/sys/seal").await.expect_error(403, "forbidden");
+    assert!(!app.vault.is_sealed());
+}
