@@ -92,7 +92,9 @@ pub(crate) fn as_json(first: &FirstStart, place: Place) -> Result<String, Failur
 pub(crate) fn as_text(first: &FirstStart, place: Place, url: &str) -> Result<String, Failure> {
     let (export, hint) = match place {
         Place::Output => (first.token.expose().to_owned(), "The token is shown only this once: keep it."),
-        Place::File(reserved) => (format!("\"$(cat '{}')\"", write(reserved, first)?), "The token stands in that file."),
+        Place::File(reserved) => {
+            (format!("\"$(cat '{}')\"", write(reserved, first)?), "The token stands in that file.")
+        }
     };
     Ok(format!(
         r#"ScaiVault has been initialised: partner {partner}, tenant {tenant}, identity {identity}.

@@ -167,7 +167,8 @@ impl Metrics {
 
     /// Counts a request as being answered until the guard is dropped, however the request ends.
     pub fn in_flight(&self, category: Option<RateCategory>) -> InFlight {
-        let gauge = self.active_requests.get_or_create_owned(&PathCategoryLabel { path_category: category_label(category) });
+        let gauge =
+            self.active_requests.get_or_create_owned(&PathCategoryLabel { path_category: category_label(category) });
         gauge.inc();
         InFlight(gauge)
     }
@@ -274,7 +275,10 @@ fn category_label(category: Option<RateCategory>) -> &'static str {
 
 /// A client chooses its method, so only those of HTTP become labels.
 fn method_label(method: &str) -> &'static str {
-    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].into_iter().find(|known| *known == method).unwrap_or("other")
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("other")
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ impl Mirror {
     pub(crate) fn open(settings: &Settings) -> Self {
         let Some(path) = settings.audit_log_file.clone() else { return Self::default() };
         let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
-        let writer = std::thread::Builder::new().name("audit-mirror".to_owned()).spawn(move || write_lines(&path, &receiver));
+        let writer =
+            std::thread::Builder::new().name("audit-mirror".to_owned()).spawn(move || write_lines(&path, &receiver));
         match writer {
             Ok(writer) => Self {
                 is_on: true,
@@ -52,7 +53,9 @@ impl Mirror {
         if lines.try_send(line).is_err() {
             // One line of log for a burst: the log may lie on the same slow disk.
             if self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
-                tracing::error!("AUDIT_LOG_FILE is too slow: lines are dropped; the audit trail in the database is whole");
+                tracing::error!(
+                    "AUDIT_LOG_FILE is too slow: lines are dropped; the audit trail in the database is whole"
+                );
             }
         } else if self.dropped.load(Ordering::Relaxed) > 0 {
             let dropped = self.dropped.swap(0, Ordering::Relaxed);

@@ -46,7 +46,8 @@ impl TestVault {
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-05-01T10:00:00Z").unwrap()));
-        let mut settings = Settings { audit_checkpoint_file: Some(directory.path().join("checkpoints")), ..Settings::default() };
+        let mut settings =
+            Settings { audit_checkpoint_file: Some(directory.path().join("checkpoints")), ..Settings::default() };
         change(&mut settings);
         let file = directory.path().join("scaivault.db");
         let vault = Vault::new(Parts {
@@ -105,7 +106,11 @@ impl TestVault {
 
     pub(crate) async fn admit(&self, action: Action) -> Admitted {
         let choice = TenantChoice::Home;
-        self.vault.admit(self.meta(), Some(&self.token), choice, action, None).await.map_err(|refused| refused.error).unwrap()
+        self.vault
+            .admit(self.meta(), Some(&self.token), choice, action, None)
+            .await
+            .map_err(|refused| refused.error)
+            .unwrap()
     }
 
     /// As the first administrator.

@@ -163,7 +163,13 @@ pub struct EntryFilter {
 }
 
 /// Entries of `stream` that pass `filter`, newest first, only those with a `seq` below `before`.
-pub fn query(db: &mut impl Database, stream: &str, filter: &EntryFilter, before: Option<i64>, limit: i64) -> StoreResult<Vec<StoredEntry>> {
+pub fn query(
+    db: &mut impl Database,
+    stream: &str,
+    filter: &EntryFilter,
+    before: Option<i64>,
+    limit: i64,
+) -> StoreResult<Vec<StoredEntry>> {
     let mut condition = Condition::of(stream, filter);
     if let Some(before) = before {
         condition.and("seq < ", Param::Int(before));
@@ -245,7 +251,9 @@ pub fn walk(
     limit: i64,
     mut each: impl FnMut(i64, StoreResult<StoredEntry>) -> StoreResult<bool>,
 ) -> StoreResult<()> {
-    let sql = format!("SELECT {COLUMNS} FROM audit_entry WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_entry WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+    );
     db.connection()?.query(&sql, params![stream, from, to, limit], &mut |row| {
         let entry = read(stream, row).and_then(|stored| {
             if crate::sql::json_text(&stored.entry.extra_data)? == row.text(13)? {
@@ -263,7 +271,8 @@ pub fn streams(db: &mut impl Database) -> StoreResult<Vec<String>> {
     let mut streams: Vec<String> = Vec::new();
     loop {
         let last = streams.last().map_or("", String::as_str);
-        let next = db.first("SELECT MIN(stream) FROM audit_entry WHERE stream > $1", params![last], |row| row.opt_text(0))?;
+        let next =
+            db.first("SELECT MIN(stream) FROM audit_entry WHERE stream > $1", params![last], |row| row.opt_text(0))?;
         match next.flatten() {
             Some(stream) => streams.push(stream),
             None => return Ok(streams),
@@ -278,16 +287,15 @@ pub fn last_seq(db: &mut impl Database, stream: &str) -> StoreResult<i64> {
 
 /// Number and hash of the newest entry of a stream.
 pub fn newest(db: &mut impl Database, stream: &str) -> StoreResult<Option<(i64, [u8; 32])>> {
-    db.first(
-        "SELECT seq, hash FROM audit_entry WHERE stream = $1 ORDER BY seq DESC LIMIT 1",
-        params![stream],
-        |row| Ok((row.int(0)?, hash_of(row, 1)?)),
-    )
+    db.first("SELECT seq, hash FROM audit_entry WHERE stream = $1 ORDER BY seq DESC LIMIT 1", params![stream], |row| {
+        Ok((row.int(0)?, hash_of(row, 1)?))
+    })
 }
 
 /// The number of the oldest entry that is still there.
 pub fn oldest(db: &mut impl Database, stream: &str) -> StoreResult<Option<i64>> {
-    db.first("SELECT MIN(seq) FROM audit_entry WHERE stream = $1", params![stream], |row| row.opt_int(0)).map(Option::flatten)
+    db.first("SELECT MIN(seq) FROM audit_entry WHERE stream = $1", params![stream], |row| row.opt_int(0))
+        .map(Option::flatten)
 }
 
 /// The stored hash of one entry.
@@ -298,9 +306,11 @@ pub fn hash_at(db: &mut impl Database, stream: &str, seq: i64) -> StoreResult<Op
 /// The first entry, in order of numbers, of `at` or later: what retention has to keep, and all behind it. Looking from the
 /// old end, not for the newest old entry: a clock that once stood in the past must not cost everything before it.
 pub fn first_since(db: &mut impl Database, stream: &str, at: Timestamp) -> StoreResult<Option<i64>> {
-    db.first("SELECT seq FROM audit_entry WHERE stream = $1 AND at >= $2 ORDER BY seq LIMIT 1", params![stream, at], |row| {
-        row.int(0)
-    })
+    db.first(
+        "SELECT seq FROM audit_entry WHERE stream = $1 AND at >= $2 ORDER BY seq LIMIT 1",
+        params![stream, at],
+        |row| row.int(0),
+    )
 }
 
 /// Retention: removes entries up to `seq`. The caller has stored the anchor in the same transaction.

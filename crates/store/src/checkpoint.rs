@@ -38,7 +38,12 @@ pub fn insert(tx: &mut WriteTx<'_>, record: &CheckpointRecord) -> StoreResult<()
 }
 
 /// Checkpoints of a stream, newest first, below `before`.
-pub fn list(db: &mut impl Database, stream: &str, before: Option<i64>, limit: i64) -> StoreResult<Vec<CheckpointRecord>> {
+pub fn list(
+    db: &mut impl Database,
+    stream: &str,
+    before: Option<i64>,
+    limit: i64,
+) -> StoreResult<Vec<CheckpointRecord>> {
     db.all(
         &format!("SELECT {COLUMNS} FROM audit_checkpoint WHERE stream = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
         params![stream, before.unwrap_or(i64::MAX), limit],
@@ -95,7 +100,14 @@ pub fn signing_keys(db: &mut impl Database, purpose: &str) -> StoreResult<Vec<Si
     db.all(
         "SELECT key_id, public_key, wrapped, created_at FROM signing_key WHERE purpose = $1 ORDER BY created_at DESC",
         params![purpose],
-        |row| Ok(SigningKeyRecord { key_id: row.text(0)?, public_key: row.blob(1)?, wrapped: row.blob(2)?, created_at: row.time(3)? }),
+        |row| {
+            Ok(SigningKeyRecord {
+                key_id: row.text(0)?,
+                public_key: row.blob(1)?,
+                wrapped: row.blob(2)?,
+                created_at: row.time(3)?,
+            })
+        },
     )
 }
 

@@ -89,7 +89,8 @@ pub(crate) fn like_part(part: &str) -> String {
 pub fn detach(tx: &mut WriteTx<'_>, tenant_id: &str, identity_id: &str, at: Timestamp) -> StoreResult<()> {
     let connection = tx.connection()?;
     connection.execute("DELETE FROM membership WHERE member_id = $1 OR group_id = $1", params![identity_id])?;
-    connection.execute("DELETE FROM binding WHERE tenant_id = $1 AND identity_key = $2", params![tenant_id, identity_id])?;
+    connection
+        .execute("DELETE FROM binding WHERE tenant_id = $1 AND identity_key = $2", params![tenant_id, identity_id])?;
     crate::token::revoke_of_identity(tx, tenant_id, identity_id, at)
 }
 
@@ -129,7 +130,9 @@ pub fn end_all_in(tx: &mut WriteTx<'_>, tenant_id: &str, at: Timestamp) -> Store
     )?;
     for table in ["service_account", "directory_group"] {
         connection.execute(
-            &format!("UPDATE {table} SET status = 'DELETED', updated_at = $2 WHERE tenant_id = $1 AND status <> 'DELETED'"),
+            &format!(
+                "UPDATE {table} SET status = 'DELETED', updated_at = $2 WHERE tenant_id = $1 AND status <> 'DELETED'"
+            ),
             params![tenant_id, at],
         )?;
     }

@@ -83,7 +83,12 @@ pub fn find_by_name(db: &mut impl Database, tenant_id: &str, name: &str) -> Stor
 }
 
 /// Groups of a tenant by name.
-pub fn list(db: &mut impl Database, tenant_id: &str, status: Option<&str>, page: Page) -> StoreResult<Listed<GroupRecord>> {
+pub fn list(
+    db: &mut impl Database,
+    tenant_id: &str,
+    status: Option<&str>,
+    page: Page,
+) -> StoreResult<Listed<GroupRecord>> {
     let mut filter = Filter::by_status(status);
     filter.and("tenant_id = ", tenant_id);
     filter.list(db, COLUMNS, "directory_group", "name, id", page, read)

@@ -62,7 +62,10 @@ pub fn of_members(db: &mut impl Database, member_ids: &[&str]) -> StoreResult<Ve
     let places: Vec<String> = (1..=member_ids.len()).map(|number| format!("${number}")).collect();
     let params: Vec<Param<'_>> = member_ids.iter().map(|id| Param::Text(id)).collect();
     db.all(
-        &format!("SELECT member_id, group_id FROM membership WHERE member_id IN ({}) ORDER BY group_id", places.join(", ")),
+        &format!(
+            "SELECT member_id, group_id FROM membership WHERE member_id IN ({}) ORDER BY group_id",
+            places.join(", ")
+        ),
         &params,
         |row| Ok((row.text(0)?, row.text(1)?)),
     )
@@ -76,7 +79,13 @@ pub fn is_member(db: &mut impl Database, group_id: &str, member_id: &str) -> Sto
     Ok(count > 0)
 }
 
-pub fn insert(tx: &mut WriteTx<'_>, tenant_id: &str, group_id: &str, member_id: &str, at: Timestamp) -> StoreResult<()> {
+pub fn insert(
+    tx: &mut WriteTx<'_>,
+    tenant_id: &str,
+    group_id: &str,
+    member_id: &str,
+    at: Timestamp,
+) -> StoreResult<()> {
     tx.connection()?.execute(
         "INSERT INTO membership (group_id, member_id, tenant_id, added_at) VALUES ($1, $2, $3, $4)",
         params![group_id, member_id, tenant_id, at],
@@ -87,10 +96,9 @@ pub fn insert(tx: &mut WriteTx<'_>, tenant_id: &str, group_id: &str, member_id: 
 
 /// Whether there was one to delete.
 pub fn delete(tx: &mut WriteTx<'_>, group_id: &str, member_id: &str) -> StoreResult<bool> {
-    let gone = tx.connection()?.execute(
-        "DELETE FROM membership WHERE group_id = $1 AND member_id = $2",
-        params![group_id, member_id],
-    )?;
+    let gone = tx
+        .connection()?
+        .execute("DELETE FROM membership WHERE group_id = $1 AND member_id = $2", params![group_id, member_id])?;
     tx.changed(Change::Access);
     Ok(gone > 0)
 }

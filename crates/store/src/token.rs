@@ -83,9 +83,7 @@ pub fn list(db: &mut impl Database, filter: TokenFilter<'_>, limit: i64) -> Stor
 
 pub fn insert(tx: &mut WriteTx<'_>, record: &TokenRecord, hash: &[u8; 32]) -> StoreResult<()> {
     tx.connection()?.execute(
-        &format!(
-            "INSERT INTO token ({COLUMNS}, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-        ),
+        &format!("INSERT INTO token ({COLUMNS}, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"),
         params![
             &record.id,
             &record.tenant_id,

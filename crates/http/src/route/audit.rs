@@ -5,8 +5,9 @@ use scaivault_domain::id::IdentityRef;
 use scaivault_domain::path::PathPrefix;
 use scaivault_domain::time::Timestamp;
 use scaivault_service::audit::{
-    AuditSummary, CheckpointPage, IdentityHistory, IdentityTrail, ListCheckpoints, LogFilter, LogPage, PathHistory, PathTrail,
-    QueryLogs, StoredEntry, StreamChoice, Summary, TimeRange, VerifyChain, VerifyReport, parse_actions, parse_actor_type,
+    AuditSummary, CheckpointPage, IdentityHistory, IdentityTrail, ListCheckpoints, LogFilter, LogPage, PathHistory,
+    PathTrail, QueryLogs, StoredEntry, StreamChoice, Summary, TimeRange, VerifyChain, VerifyReport, parse_actions,
+    parse_actor_type,
 };
 use scaivault_service::{Code, Error, FaultCode, FieldFault, Result};
 

@@ -212,10 +212,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_at_rest_leaves_when_its_time_is_over() {
         let activity = Activity::new();
-        assert_eq!(
-            after(299, &activity, Patience::Usual),
-            Verdict::Wait(activity.start + Duration::from_secs(300))
-        );
+        assert_eq!(after(299, &activity, Patience::Usual), Verdict::Wait(activity.start + Duration::from_secs(300)));
         assert_eq!(after(300, &activity, Patience::Usual), Verdict::Leave);
         assert_eq!(after(5, &activity, Patience::Crowded), Verdict::Leave);
         assert_eq!(after(0, &activity, Patience::None), Verdict::Leave);
@@ -228,10 +225,7 @@ mod tests {
         activity.received();
         tokio::time::advance(Duration::from_secs(5)).await;
         activity.received();
-        assert_eq!(
-            after(109, &activity, Patience::Usual),
-            Verdict::Wait(activity.start + Duration::from_secs(110))
-        );
+        assert_eq!(after(109, &activity, Patience::Usual), Verdict::Wait(activity.start + Duration::from_secs(110)));
         assert_eq!(after(110, &activity, Patience::Usual), Verdict::Cut, "dripping bytes do not prolong it");
     }
 
@@ -243,10 +237,7 @@ mod tests {
         assert!(matches!(after(1000, &activity, Patience::None), Verdict::Wait(_)));
         tokio::time::advance(Duration::from_secs(1000)).await;
         activity.request_ended();
-        assert_eq!(
-            after(1001, &activity, Patience::Usual),
-            Verdict::Wait(activity.start + Duration::from_secs(1300))
-        );
+        assert_eq!(after(1001, &activity, Patience::Usual), Verdict::Wait(activity.start + Duration::from_secs(1300)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,10 +247,7 @@ mod tests {
         activity.request_ended();
         tokio::time::advance(Duration::from_secs(200)).await;
         activity.received();
-        assert_eq!(
-            after(211, &activity, Patience::Usual),
-            Verdict::Wait(activity.start + Duration::from_secs(300))
-        );
+        assert_eq!(after(211, &activity, Patience::Usual), Verdict::Wait(activity.start + Duration::from_secs(300)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -57,12 +57,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Arc::new(Activity::new());
-    let exchange = Exchange {
-        app: door.app.clone(),
-        peer,
-        activity: Arc::clone(&activity),
-        body_limit: door.timeouts.body,
-    };
+    let exchange =
+        Exchange { app: door.app.clone(), peer, activity: Arc::clone(&activity), body_limit: door.timeouts.body };
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), Arc::clone(&door.request_ids)));
     let builder = if leave_at == Stage::Closing { &door.parting } else { &door.staying };
     let mut connection = pin!(builder.serve_connection(io, exchange));

@@ -130,8 +130,7 @@ async fn what_is_no_http_gets_an_error_of_ours() {
 #[tokio::test]
 async fn stopping_closes_what_rests_and_lets_requests_end() {
     let served = start(quick());
-    let (mut resting, mut silent, mut busy) =
-        (served.connect().await, served.connect().await, served.connect().await);
+    let (mut resting, mut silent, mut busy) = (served.connect().await, served.connect().await, served.connect().await);
     resting.write_all(b"GET /peer HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     some(&mut resting).await;
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();

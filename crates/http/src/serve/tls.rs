@@ -139,9 +139,8 @@ impl Files {
             let path = path.to_owned();
             move |error: rustls::pki_types::pem::Error| TlsError::new(&path, error)
         };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&self.cert)
-            .and_then(Iterator::collect)
-            .map_err(unreadable(&self.cert))?;
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_file_iter(&self.cert).and_then(Iterator::collect).map_err(unreadable(&self.cert))?;
         if chain.is_empty() {
             return Err(TlsError::new(&self.cert, "holds no certificate in PEM"));
         }

@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn flags_are_read() {
-        let arguments = Arguments::try_parse_from(["scaivault", "server", "--data-dir", "d", "--listen", "127.0.0.1:0"]);
+        let arguments =
+            Arguments::try_parse_from(["scaivault", "server", "--data-dir", "d", "--listen", "127.0.0.1:0"]);
         let Some(Command::Server(server)) = arguments.unwrap().command else { panic!("another command") };
         assert_eq!(server.listen, Some("127.0.0.1:0".parse().unwrap()));
         assert_eq!(server.data.data_dir, Some(PathBuf::from("d")));

@@ -76,7 +76,9 @@ fn directory(config: &Config, report: &mut Report) {
     }
     let dir = &config.data_dir;
     match std::fs::metadata(dir) {
-        Ok(meta) if !meta.is_dir() => report.fault("data directory", format_args!("{} is not a directory", dir.display())),
+        Ok(meta) if !meta.is_dir() => {
+            report.fault("data directory", format_args!("{} is not a directory", dir.display()))
+        }
         Ok(meta) => match data_dir::wide_mode(dir, &meta) {
             Some(warning) => report.warning("data directory", warning),
             None => report.ok("data directory", format_args!("{} is private", dir.display())),
@@ -175,16 +177,17 @@ fn root_key(config: &Config, state: &State, report: &mut Report) {
                 report.ok("root key", "opens this database");
             }
             (Ok(_), Some(_)) => {
-                report.fault("root key", "does not open this database: it is another one's, or the database was altered");
+                report
+                    .fault("root key", "does not open this database: it is another one's, or the database was altered");
             }
-            (Err(SealError::NeedsOperator(what)), _) => report.warning("root key", format_args!("the server starts sealed: {what}")),
+            (Err(SealError::NeedsOperator(what)), _) => {
+                report.warning("root key", format_args!("the server starts sealed: {what}"))
+            }
             (Err(SealError::Refused(what)), _) => report.fault("root key", what),
         },
         // Where the directory may not even be entered, nothing can be said.
-        State::Closed if file.is_some_and(|file| matches!(file.try_exists(), Ok(false))) => report.fault(
-            "root key",
-            format_args!("root-key file {} is missing; put it back from your backup", shown(file)),
-        ),
+        State::Closed if file.is_some_and(|file| matches!(file.try_exists(), Ok(false))) => report
+            .fault("root key", format_args!("root-key file {} is missing; put it back from your backup", shown(file))),
         // Whether it opens the database can't be said; whether it is a key can.
         State::Closed | State::Empty => match file.filter(|file| file.exists()).map(|_| provider.obtain(None)) {
             None => {}
@@ -215,9 +218,7 @@ fn next(config: &Config, state: &State, report: &mut Report) {
         }
         State::Initialised { .. } | State::Closed => "start the server: scaivault server".to_owned(),
         State::Empty => match &config.kms {
-            Kms::Passphrase { passphrase: None } => {
-                "set KMS_PASSPHRASE_FILE and run: scaivault init".to_owned()
-            }
+            Kms::Passphrase { passphrase: None } => "set KMS_PASSPHRASE_FILE and run: scaivault init".to_owned(),
             Kms::File { path } => format!(
                 "start the server: scaivault server. It initialises itself and prints the first token; then keep a copy of {} apart from the database",
                 path.display()

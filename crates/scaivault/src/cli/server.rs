@@ -139,7 +139,8 @@ struct Doors {
 impl Doors {
     fn open(config: &Config) -> Result<Self, Failure> {
         let bind = |name: &str, address: SocketAddr| {
-            serve::bind(address).map_err(|error| Failure::general(format!("{name}: can't listen on {address}: {error}")))
+            serve::bind(address)
+                .map_err(|error| Failure::general(format!("{name}: can't listen on {address}: {error}")))
         };
         let main = bind("BIND_ADDRESS", config.listen.address)?;
         let address = main.local_addr().map_err(Failure::general)?;

@@ -81,7 +81,10 @@ async fn y_1_a_sealed_server_answers_only_what_needs_no_key() {
     nobody.post("/v1/sys/unseal", json!({"share": "x"})).await.expect_error(400, "invalid_request");
     nobody.post("/v1/sys/unseal", json!({"reset": true})).await.expect(200);
     nobody.post("/v1/sys/unseal", json!({})).await.expect_fault("passphrase", "required");
-    nobody.post("/v1/sys/unseal", json!({"passphrase": "x", "reset": true})).await.expect_fault("passphrase", "conflict");
+    nobody
+        .post("/v1/sys/unseal", json!({"passphrase": "x", "reset": true}))
+        .await
+        .expect_fault("passphrase", "conflict");
     for _ in 0..4 {
         nobody.post("/v1/sys/unseal", json!({"passphrase": "x"})).await.expect_error(400, "invalid_request");
     }

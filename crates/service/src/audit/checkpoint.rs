@@ -144,7 +144,11 @@ impl Vault {
             for (stream, outcome) in signed {
                 match outcome {
                     Signing::Shortened { standing } => {
-                        tracing::error!(stream, standing, "the audit trail is shorter than it was; no checkpoint is made. Run verify");
+                        tracing::error!(
+                            stream,
+                            standing,
+                            "the audit trail is shorter than it was; no checkpoint is made. Run verify"
+                        );
                         self.growth.postpone(&stream, now);
                     }
                     Signing::Upto(seq, record) => {

@@ -20,6 +20,6 @@ pub use scaivault_store::audit::{StoredEntry, Totals};
 pub use summary::{AuditSummary, Summary};
 pub use verify::{VerifyChain, VerifyReport};
 
-pub(crate) use growth::Growth;
 pub(crate) use checkpoint::sign_newest;
+pub(crate) use growth::Growth;
 pub(crate) use signing::AuditSigner;

@@ -30,10 +30,12 @@ impl AuditSigner {
         now: Timestamp,
     ) -> StoreResult<Self> {
         if let Some(record) = checkpoint::signing_keys(tx, PURPOSE)?.first() {
-            let key = open(unsealed, record).ok_or_else(|| StoreError::corrupt("the audit signing key does not open"))?;
+            let key =
+                open(unsealed, record).ok_or_else(|| StoreError::corrupt("the audit signing key does not open"))?;
             return Ok(Self { key_id: record.key_id.clone(), key });
         }
-        let failed = |error: scaivault_crypto::CryptoError| StoreError::Unavailable(format!("audit signing key: {error}"));
+        let failed =
+            |error: scaivault_crypto::CryptoError| StoreError::Unavailable(format!("audit signing key: {error}"));
         let mut random = [0; 10];
         entropy.fill(&mut random).map_err(failed)?;
         let key_id = format!("k_{}", id::ulid(now, random));
@@ -51,16 +53,35 @@ impl AuditSigner {
     }
 
     /// Signs that entry `seq` of `stream` has `hash`.
-    pub(crate) fn checkpoint(&self, stream: &str, seq: i64, hash: [u8; 32], at: Timestamp) -> StoreResult<CheckpointRecord> {
+    pub(crate) fn checkpoint(
+        &self,
+        stream: &str,
+        seq: i64,
+        hash: [u8; 32],
+        at: Timestamp,
+    ) -> StoreResult<CheckpointRecord> {
         self.sign(stream, stream, seq, hash, at)
     }
 
     /// Signs that retention removed `stream` up to `seq`.
-    pub(crate) fn anchor(&self, stream: &str, seq: i64, hash: [u8; 32], at: Timestamp) -> StoreResult<CheckpointRecord> {
+    pub(crate) fn anchor(
+        &self,
+        stream: &str,
+        seq: i64,
+        hash: [u8; 32],
+        at: Timestamp,
+    ) -> StoreResult<CheckpointRecord> {
         self.sign(stream, &anchor_of(stream), seq, hash, at)
     }
 
-    fn sign(&self, stream: &str, signed_as: &str, seq: i64, hash: [u8; 32], at: Timestamp) -> StoreResult<CheckpointRecord> {
+    fn sign(
+        &self,
+        stream: &str,
+        signed_as: &str,
+        seq: i64,
+        hash: [u8; 32],
+        at: Timestamp,
+    ) -> StoreResult<CheckpointRecord> {
         let mut record = CheckpointRecord {
             stream: stream.to_owned(),
             seq,

@@ -208,6 +208,24 @@ async fn entries_from_before_the_start_are_signed_too() {
     assert_eq!(test.vault.write_checkpoints(true).await.unwrap(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn u_7_entries_written_in_parallel_leave_no_gap() {
+    let test = std::sync::Arc::new(TestVault::new());
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let test = std::sync::Arc::clone(&test);
+            tokio::spawn(async move { test.write_entries(100).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let report = test.verify();
+    assert_eq!((report.fault, report.entries), (None, 10_000));
+    assert!(test.vault.write_checkpoints(false).await.unwrap() > 0);
+    assert_eq!(test.verify().checkpoints_verified, 1);
+}
+
 fn logs(filter: LogFilter, limit: usize, after: Option<Vec<String>>) -> QueryLogs {
     QueryLogs { stream: StreamChoice::Tenant, filter, limit, after }
 }

@@ -210,7 +210,9 @@ impl Walk<'_> {
             let above = checkpoint::list(view, self.stream, wanted.checked_add(1), 1)?;
             // Entries written since the frame was read may be signed by now; they are there.
             let last = audit::last_seq(view, self.stream)?;
-            scaivault_store::StoreResult::Ok(above.into_iter().next().filter(|newest| newest.seq > last.max(frame.last)))
+            scaivault_store::StoreResult::Ok(
+                above.into_iter().next().filter(|newest| newest.seq > last.max(frame.last)),
+            )
         })?;
         Ok(match newest {
             Some(newest) if !frame.keys.vouch_for(&newest) => Some((newest.seq, ChainFault::BadSignature)),

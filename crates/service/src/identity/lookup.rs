@@ -3,10 +3,10 @@
 use scaivault_domain::id::{IdentityRef, IdentityType};
 use scaivault_domain::role::RoleSet;
 use scaivault_domain::scope::ScopeSet;
+use scaivault_store::Database;
 use scaivault_store::group::{self, GroupRecord};
 use scaivault_store::service_account::{self, ServiceAccountRecord};
 use scaivault_store::user::{self, UserRecord};
-use scaivault_store::Database;
 
 use super::roles_of;
 use crate::error::Result;

@@ -42,9 +42,9 @@ impl Query for ResolveIdentity {
             return Err(absent());
         }
         let found = match &wanted {
-            IdentityRef::DirectoryUser(_) | IdentityRef::DirectoryServiceAccount(_) | IdentityRef::DirectoryGroup(_) => {
-                lookup::by_internal_id(view, &self.identity_id)?
-            }
+            IdentityRef::DirectoryUser(_)
+            | IdentityRef::DirectoryServiceAccount(_)
+            | IdentityRef::DirectoryGroup(_) => lookup::by_internal_id(view, &self.identity_id)?,
             _ => lookup::in_tenant(view, cx.caller.identity().tenant.as_str(), &wanted)?,
         };
         let found = found.filter(|found| found.status != DELETED).ok_or_else(absent)?;

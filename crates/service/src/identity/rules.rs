@@ -123,8 +123,9 @@ mod tests {
     #[test]
     fn authority_and_sight_end_where_the_role_does() {
         let places = [("ptn_home", "tnt_home"), ("ptn_home", "tnt_other"), ("ptn_far", "tnt_far")];
-        // Authority and sight at home, in another tenant of the partner, and beyond.
-        let table: [(&[Role], [Option<Role>; 3], [bool; 3]); 5] = [
+        /// Roles; authority and sight at home, in another tenant of the partner, and beyond.
+        type Row = (&'static [Role], [Option<Role>; 3], [bool; 3]);
+        let table: [Row; 5] = [
             (&[], [None, None, None], [true, false, false]),
             (&[T], [Some(T), None, None], [true, false, false]),
             (&[P], [Some(P), Some(P), None], [true, true, false]),
@@ -144,11 +145,12 @@ mod tests {
 
     #[test]
     fn role_changes() {
+        /// Authority, is it the caller itself, roles before, roles wanted.
+        type Row = (Option<Role>, bool, &'static [Role], &'static [Role], Result<(), Refusal>);
         const NONE: &[Role] = &[];
         let needs = |role| Err(Refusal::Needs(role));
         let myself = Err(Refusal::SelfElevation);
-        // Authority, is it the caller itself, roles before, roles wanted.
-        let table: [(Option<Role>, bool, &[Role], &[Role], Result<(), Refusal>); 19] = [
+        let table: [Row; 19] = [
             (None, false, NONE, &[T], needs(P)),
             (None, true, NONE, &[T], needs(P)),
             // a tenant_admin changes no roles, not even to take one away.

@@ -10,10 +10,7 @@ use scaivault_store::{ReadView, WriteTx};
 
 use super::access::{demand, seen_partner, seen_tenant};
 use super::partner::slug_of;
-use super::{
-    Listed, LiveStatus, PageRequest, SettingsChange, Status, change, directory_operation,
-    rules,
-};
+use super::{Listed, LiveStatus, PageRequest, SettingsChange, Status, change, directory_operation, rules};
 use crate::context::{Context, Outcome};
 use crate::error::{Error, Result};
 use crate::keyring::mint;

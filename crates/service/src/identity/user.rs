@@ -13,8 +13,7 @@ use super::access::{demand, demand_over, seen_home, seen_tenant};
 use super::end::{keep_a_super_admin, set_status};
 use super::rules::Refusal;
 use super::{
-    Listed, LiveStatus, PageRequest, Status, change, directory_operation, identity_not_found, roles_of,
-    stored_scopes,
+    Listed, LiveStatus, PageRequest, Status, change, directory_operation, identity_not_found, roles_of, stored_scopes,
 };
 use crate::context::{Context, Outcome};
 use crate::error::Result;

@@ -61,8 +61,7 @@ impl Vault {
             started: now,
             fresh: false,
         };
-        let mut draft: Draft =
-            self.blank(&meta, AuditAction::Purge, &Notes::default(), Ok(200)).map_err(unrecorded)?;
+        let mut draft: Draft = self.blank(&meta, AuditAction::Purge, &Notes::default(), Ok(200)).map_err(unrecorded)?;
         let entry = &mut draft.entry;
         entry.identity_type = Some(IdentityType::System.as_str().to_owned());
         entry.identity_id = Some(IDENTITY.to_owned());

@@ -39,7 +39,13 @@ impl Vault {
         Ok(removed)
     }
 
-    async fn cut(self: &Arc<Self>, stream: String, cut: i64, now: Timestamp, unsealed: &Arc<Unsealed>) -> Result<usize> {
+    async fn cut(
+        self: &Arc<Self>,
+        stream: String,
+        cut: i64,
+        now: Timestamp,
+        unsealed: &Arc<Unsealed>,
+    ) -> Result<usize> {
         let (vault, unsealed) = (Arc::clone(self), Arc::clone(unsealed));
         let (gone, signed) = self
             .store

@@ -9,7 +9,9 @@ const DAY: i64 = 86_400;
 
 async fn delete(test: &TestVault, space: Space, path: &str) {
     let path = SecretPath::parse(path).unwrap();
-    test.command(Delete::Secret(DeleteSecret { space, path, permanent: false, if_match: IfMatch::Anything })).await.unwrap();
+    test.command(Delete::Secret(DeleteSecret { space, path, permanent: false, if_match: IfMatch::Anything }))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

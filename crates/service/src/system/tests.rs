@@ -52,7 +52,13 @@ async fn sealing_is_recorded_and_wipes_the_keys() {
     // Nothing else is.
     let refused = test
         .vault
-        .admit(test.meta(), None, crate::session::TenantChoice::Home, scaivault_domain::action::Action::SecretRead, None)
+        .admit(
+            test.meta(),
+            None,
+            crate::session::TenantChoice::Home,
+            scaivault_domain::action::Action::SecretRead,
+            None,
+        )
         .await
         .unwrap_err();
     assert_eq!(refused.error.details()["reason"], "sealed");

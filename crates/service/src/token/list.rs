@@ -44,7 +44,8 @@ impl Query for ListTokens {
             live_at: (!self.include_inactive).then_some(cx.now),
             after: single_after(self.after.as_deref())?,
         };
-        let found = Page::cut(token::list(view, filter, one_more(self.limit))?, self.limit, |last| vec![last.id.clone()]);
+        let found =
+            Page::cut(token::list(view, filter, one_more(self.limit))?, self.limit, |last| vec![last.id.clone()]);
         cx.note("returned", found.items.len());
         Ok(Page { items: views(view, found.items)?, next: found.next })
     }

@@ -139,8 +139,7 @@ mod tests {
     fn a_database_is_seen_open_and_closed_and_nothing_is_made() {
         let (dir, location) = location("present");
         let store = Store::open_sqlite(&SqliteOptions { location: location.clone() }).unwrap();
-        let record =
-            InstanceRecord { created_at: Timestamp::UNIX_EPOCH, provider: "file".to_owned(), kdf_salt: None };
+        let record = InstanceRecord { created_at: Timestamp::UNIX_EPOCH, provider: "file".to_owned(), kdf_salt: None };
         store.write_blocking(move |tx| instance::insert(tx, &record)).unwrap();
         let before = names(&dir);
         let seen = inspect_sqlite(&location, instance::exists).unwrap();

@@ -51,8 +51,8 @@ pub(crate) struct SqliteEngine {
     return_reader: Sender<rusqlite::Connection>,
     write_failed: Arc<AtomicBool>,
     stop_checkpoints: Mutex<Option<Sender<()>>>,
-    /// Held as long as the engine lives: the operating system drops the lock however the process ends.
-    _lock: File,
+    /// Held until the engine is closed; the operating system drops the lock however the process ends.
+    lock: Mutex<Option<File>>,
 }
 
 impl SqliteEngine {
@@ -87,7 +87,7 @@ impl SqliteEngine {
             return_reader,
             write_failed,
             stop_checkpoints: Mutex::new(Some(stop_checkpoints)),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 }
@@ -123,6 +123,8 @@ impl Engine for SqliteEngine {
                 tracing::error!("a storage thread ended by a panic");
             }
         }
+        // Nothing is written from here on: the next server may have it, though somebody here still holds the handle.
+        self.lock.lock().take();
     }
 }
 

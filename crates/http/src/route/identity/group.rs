@@ -12,8 +12,7 @@ use crate::reply::Reply;
 pub(crate) fn list(input: &Input<'_>) -> Result<ListGroups> {
     let faults = Faults::new();
     let mut query = input.query(&faults);
-    let op =
-        ListGroups { tenant_id: input.param("tenant_id"), status: status(&mut query), page: page(&mut query) };
+    let op = ListGroups { tenant_id: input.param("tenant_id"), status: status(&mut query), page: page(&mut query) };
     query.finish();
     faults.finish()?;
     Ok(op)

@@ -12,8 +12,8 @@ pub(crate) mod user;
 use scaivault_domain::name::UrlName;
 use scaivault_domain::scope::ScopeSet;
 use scaivault_domain::time::Timestamp;
-use scaivault_service::identity::{LiveStatus, PageRequest, Status};
 use scaivault_service::Result;
+use scaivault_service::identity::{LiveStatus, PageRequest, Status};
 
 use crate::extract::{Faults, ObjectReader, OneOf, Patch, QueryReader, Text};
 use crate::input::Input;
@@ -59,7 +59,6 @@ fn description() -> Text {
 fn allowed_scopes(body: &mut ObjectReader<'_>) -> Patch<ScopeSet> {
     body.patch("allowed_scopes", &scopes(0)).map(|scopes| scopes.into_iter().collect())
 }
-
 
 fn second(time: Timestamp) -> String {
     time.to_rfc3339_seconds()

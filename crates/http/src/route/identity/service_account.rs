@@ -15,11 +15,8 @@ use crate::reply::Reply;
 pub(crate) fn list(input: &Input<'_>) -> Result<ListServiceAccounts> {
     let faults = Faults::new();
     let mut query = input.query(&faults);
-    let op = ListServiceAccounts {
-        tenant_id: input.param("tenant_id"),
-        status: status(&mut query),
-        page: page(&mut query),
-    };
+    let op =
+        ListServiceAccounts { tenant_id: input.param("tenant_id"), status: status(&mut query), page: page(&mut query) };
     query.finish();
     faults.finish()?;
     Ok(op)
