@@ -159,7 +159,7 @@ pub fn parse_cidr(text: &str) -> Option<IpNet> {
 }
 
 /// An IPv4 address that comes as IPv6 (`::ffff:a.b.c.d`) counts as IPv4, and so does a range of such; `::/0` holds no IPv4 address.
-fn holds_address(range: &IpNet, address: IpAddr) -> bool {
+pub fn holds_address(range: &IpNet, address: IpAddr) -> bool {
     const MAPPED_BITS: u8 = 96;
     match (range, address.to_canonical()) {
         (IpNet::V6(v6), IpAddr::V4(v4)) => v6.prefix_len() >= MAPPED_BITS && v6.contains(&v4.to_ipv6_mapped()),

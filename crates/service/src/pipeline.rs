@@ -7,6 +7,7 @@ use scaivault_crypto::digest::sha256;
 use scaivault_domain::access::{self, Denial, Permit, Target};
 use scaivault_domain::action::{Action, ScopeRule};
 use scaivault_domain::audit::AuditAction;
+use scaivault_domain::condition::holds_address;
 use scaivault_domain::policy::DenialReason;
 use scaivault_domain::rate::RateCategory;
 use scaivault_domain::time::Timestamp;
@@ -340,7 +341,7 @@ fn request_key<T>(caller: &Caller, kept: &Idempotency<T>) -> [u8; 32] {
 
 fn check_token_address(caller: &Caller) -> Result<()> {
     let ranges = &caller.session.ip_ranges;
-    let inside = caller.meta.source_ip.is_some_and(|ip| ranges.iter().any(|range| range.contains(&ip.to_canonical())));
+    let inside = caller.meta.source_ip.is_some_and(|ip| ranges.iter().any(|range| holds_address(range, ip)));
     if ranges.is_empty() || inside {
         return Ok(());
     }

@@ -89,5 +89,6 @@ pub fn shred(tx: &mut WriteTx<'_>, level: KeyLevel, owner_id: &str) -> StoreResu
         params![level.as_str(), owner_id],
     )?;
     tx.changed(Change::Keys);
+    tx.changed(Change::Shredded);
     Ok(gone)
 }

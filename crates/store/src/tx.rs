@@ -12,6 +12,8 @@ pub enum Change {
     Access,
     /// Wrapped keys were added, replaced or destroyed.
     Keys,
+    /// Keys were destroyed and must leave every file of the database, the engine's own logs too.
+    Shredded,
     /// More secrets than are worth naming.
     AllSecrets,
     /// One secret, by namespace and path.
