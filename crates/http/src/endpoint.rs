@@ -110,15 +110,11 @@ pub(crate) fn query<Q: Query>(parse: Parse<Q>, render: fn(Q::Output, &Input<'_>)
         fn call(&self, call: Call) -> Pending {
             let (parse, render) = (self.0, self.1);
             Box::pin(async move {
-                let mut request = match Request::admit(call, Q::ACTION).await {
-                    Ok(request) => request,
-                    Err(refused) => return Answered::error(refused.error, refused.rate),
+                let (mut request, op) = match Request::begin(call, Q::ACTION, parse).await {
+                    Ok(begun) => begun,
+                    Err(answered) => return answered,
                 };
                 let rate = Some(request.admitted.rate);
-                let op = match request.read(parse).await {
-                    Ok(op) => op,
-                    Err(error) => return request.refuse(error).await,
-                };
                 let result = request.call.vault.query(&request.admitted, op).await;
                 let reply = result.and_then(|answer| {
                     request.with_input(|input| render(answer.output, input)).map(|reply| reply.with_outcome(answer.outcome))
@@ -141,19 +137,16 @@ pub(crate) fn command<C: Command>(parse: Parse<C>, render: fn(&C::Output) -> Rep
         fn call(&self, call: Call) -> Pending {
             let (parse, render) = (self.0, self.1);
             Box::pin(async move {
-                let mut request = match Request::admit(call, C::ACTION).await {
-                    Ok(request) => request,
-                    Err(refused) => return Answered::error(refused.error, refused.rate),
+                let (mut request, op) = match Request::begin(call, C::ACTION, parse).await {
+                    Ok(begun) => begun,
+                    Err(answered) => return answered,
                 };
                 let rate = Some(request.admitted.rate);
-                let op = match request.read(parse).await {
-                    Ok(op) => op,
-                    Err(error) => return request.refuse(error).await,
-                };
                 let idempotency = request.idempotency_key.take().map(|key| Idempotency {
                     key,
                     method: request.call.parts.method.as_str().to_owned(),
-                    url: request.call.parts.uri.to_string(),
+                    // Not the whole URI: HTTP/2 sends scheme and host with it, HTTP/1.1 does not.
+                    url: request.call.parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
                     body_hash: request.body_hash,
                     render: Box::new(move |answer| render(&answer.output).with_outcome(answer.outcome).to_kept()),
                 });
@@ -184,6 +177,16 @@ struct Request {
 }
 
 impl Request {
+    /// Everything before the operation: admission, body, shape. What is refused on the way is audited and answered.
+    async fn begin<T>(call: Call, action: Action, parse: Parse<T>) -> Result<(Self, T), Answered> {
+        let admitted = Self::admit(call, action).await;
+        let mut request = admitted.map_err(|refused| Answered::error(refused.error, refused.rate))?;
+        match request.read(parse).await {
+            Ok(op) => Ok((request, op)),
+            Err(error) => Err(request.refuse(error).await),
+        }
+    }
+
     async fn admit(mut call: Call, action: Action) -> Result<Self, Refused> {
         let target = address_target(&call);
         let named = match &call.tenant_in_path {
