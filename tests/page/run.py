@@ -343,6 +343,11 @@ def rotating(blocks, world):
         expect(value["password"] != "value-1", "the value has not changed")
         world.database()
         expect_error(world.me.call("POST", f"{target}/rotate", {"reason": "page"}), 422, "validation_error")
+    with tally.check("rotate with auto_generate and a new_value: the value that was sent"):
+        world.secret("page/generated", options={"rotation_policy_id": "rot_generated"})
+        rotated = world.me.must(200, "POST", "/v1/secrets/page/generated/rotate", {"new_value": {"password": "mine"}})
+        value = world.me.must(200, "GET", "/v1/secrets/page/generated")["data"]
+        expect_equal((value, rotated["generated"]), ({"password": "mine"}, False), "value, generated")
 
 
 def expiring(blocks, world):

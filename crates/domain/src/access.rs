@@ -223,7 +223,10 @@ pub fn decide(action: Action, target: &Target, standing: &Standing, facts: &Fact
                     permit.grant = Grant::Role(role);
                     (Visibility::All, Visibility::All)
                 }
-                (Space::Partner, _) if standing.administers_partner() => (Visibility::All, Visibility::All),
+                (Space::Partner, Some(role)) if standing.administers_partner() => {
+                    permit.grant = Grant::Role(role);
+                    (Visibility::All, Visibility::All)
+                }
                 (Space::Partner, _) => (Visibility::All, Visibility::none()),
                 (Space::Tenant, None) => (
                     policy::visibility(&standing.policies, PermissionSet::from_slice(wanted), facts),

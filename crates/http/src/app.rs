@@ -23,6 +23,17 @@ use crate::settings::HttpSettings;
 
 /// Contract 00 section 1.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// What a browser's script may read of an answer beside its body.
+const EXPOSED: [&str; 8] = [
+    "etag",
+    "idempotent-replayed",
+    "retry-after",
+    "www-authenticate",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-request-id",
+];
 /// Of a client's own request id.
 const CLIENT_ID_CHARS: usize = 64;
 
@@ -36,6 +47,7 @@ struct App {
 pub fn app(vault: Arc<Vault>, settings: HttpSettings) -> Router {
     let cors = cors(&settings.cors_origins);
     let app = Arc::new(App { vault, routes: RouteTable::new(), settings: Arc::new(settings) });
+    let named = Arc::clone(&app);
     let router = Router::new().fallback(move |request: Request<Body>| {
         let app = Arc::clone(&app);
         // A panic is a bug; it costs its request and nothing else.
@@ -51,7 +63,10 @@ pub fn app(vault: Arc<Vault>, settings: HttpSettings) -> Router {
         }
     });
     match cors {
-        Some(layer) => router.layer(layer),
+        Some(layer) => router.layer(layer).layer(axum::middleware::map_response(move |response| {
+            let named = Arc::clone(&named);
+            async move { named.with_request_id(response) }
+        })),
         None => router,
     }
 }
@@ -65,11 +80,20 @@ fn cors(origins: &[String]) -> Option<tower_http::cors::CorsLayer> {
         tower_http::cors::CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::PATCH, Method::DELETE])
-            .allow_headers(tower_http::cors::AllowHeaders::mirror_request()),
+            .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
+            .expose_headers(EXPOSED.map(http::HeaderName::from_static)),
     )
 }
 
 impl App {
+    /// Preflights are answered by the layer, which knows of no ids.
+    fn with_request_id(&self, mut response: Response) -> Response {
+        if let Some(Ok(id)) = self.request_id().map(HeaderValue::try_from) {
+            response.headers_mut().entry("x-request-id").or_insert(id);
+        }
+        response
+    }
+
     fn request_id(&self) -> Option<String> {
         let ulid = self.vault.ulid(self.vault.now()).ok()?;
         Some(RequestId::from_ulid(ulid).as_str().to_owned())

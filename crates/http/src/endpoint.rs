@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::request::Parts;
 use scaivault_crypto::digest::sha256;
@@ -14,7 +14,7 @@ use scaivault_domain::action::Action;
 use scaivault_domain::path::SecretPath;
 use scaivault_service::rate::Decision;
 use scaivault_service::{
-    Admitted, Command, Error, Idempotency, Outage, Query, Refused, Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
+    Admitted, Code, Command, Error, Idempotency, Outage, Query, Refused, Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
 };
 
 use crate::app::body;
@@ -213,25 +213,36 @@ impl Request {
     async fn read<T>(&mut self, parse: Parse<T>) -> Result<T> {
         let method = self.call.parts.method.clone();
         if method == http::Method::PUT || method == http::Method::POST || method == http::Method::PATCH {
-            let limit = body::limit(self.call.vault.settings().max_secret_bytes);
-            let bytes = body::read(std::mem::take(&mut self.call.body), &self.call.parts.headers, limit).await?;
-            self.take_body(bytes, method == http::Method::PATCH)?;
+            self.read_body(if method == http::Method::PATCH { BodyType::JsonOrMergePatch } else { BodyType::Json }).await?;
         }
+        let faults = Faults::new();
         if self.call.route.repeatable && (method == http::Method::PUT || method == http::Method::POST) {
-            let faults = Faults::new();
-            let key = extract::headers::idempotency_key(&self.call.parts.headers, &faults);
-            faults.finish()?;
-            self.idempotency_key = key;
+            self.idempotency_key = extract::headers::idempotency_key(&self.call.parts.headers, &faults);
         }
-        self.with_input(parse)
+        let op = self.with_input(parse);
+        if faults.is_empty() {
+            return op;
+        }
+        // The header's fault is told together with those that the handler found.
+        let op = faults.take(op);
+        faults.finish().and_then(|()| extract::present(op))
     }
 
-    fn take_body(&mut self, bytes: Bytes, is_patch: bool) -> Result<()> {
-        if bytes.is_empty() {
+    /// Type before size before content. A body that is announced and of another type is not waited for.
+    async fn read_body(&mut self, allowed: BodyType) -> Result<()> {
+        let limit = body::limit(self.call.vault.settings().max_secret_bytes);
+        let body = std::mem::take(&mut self.call.body);
+        if body.size_hint().lower() > 0 {
+            extract::headers::content_type(&self.call.parts.headers, allowed)?;
+        }
+        let read = body::read(body, &self.call.parts.headers, limit).await;
+        if read.as_ref().is_ok_and(Bytes::is_empty) {
             return Ok(());
         }
-        let allowed = if is_patch { BodyType::JsonOrMergePatch } else { BodyType::Json };
-        extract::headers::content_type(&self.call.parts.headers, allowed)?;
+        if read.as_ref().is_ok() || read.as_ref().is_err_and(|error| error.code() == Code::PayloadTooLarge) {
+            extract::headers::content_type(&self.call.parts.headers, allowed)?;
+        }
+        let bytes = read?;
         self.body_hash = sha256(&bytes);
         self.json = Json::from_body(bytes)?;
         Ok(())

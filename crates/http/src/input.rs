@@ -55,7 +55,7 @@ impl Input<'_> {
         if let Some(text) = self.query.first("cursor") {
             let known = self
                 .vault
-                .decode_cursor(text, self.route, self.caller.tenant_id().as_str())
+                .decode_cursor(text, &self.list_name(), self.caller.tenant_id().as_str())
                 .and_then(|cursor| cursor.check_filters(&self.query.filters()).map(|()| cursor).map_err(|_| invalid_cursor()));
             if let Some(cursor) = faults.take(known) {
                 let _ = self.walk.set(self.query.clone().with_filters(&cursor.filters));
@@ -68,12 +68,18 @@ impl Input<'_> {
         (query, Page { limit: limit as usize, after })
     }
 
+    /// What a cursor is bound to: the route and what its address names (`/v1/policies/{id}/bindings` of which policy).
+    fn list_name(&self) -> String {
+        let names = self.captures.names().map(|name| format!(" {name}={}", self.param(name)));
+        std::iter::once(self.route.to_owned()).chain(names).collect()
+    }
+
     /// The cursor that leads to what follows `position`; `None` at the end.
     pub(crate) fn next_cursor(&self, position: Option<Vec<String>>) -> Result<Option<String>> {
         let Some(position) = position else { return Ok(None) };
         let query = self.walk.get().unwrap_or(&self.query);
         let cursor = Cursor {
-            endpoint: self.route.to_owned(),
+            endpoint: self.list_name(),
             tenant: self.caller.tenant_id().as_str().to_owned(),
             filters: query.filters(),
             position,

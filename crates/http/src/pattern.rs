@@ -21,6 +21,10 @@ enum Part {
 pub(crate) struct Captures(Vec<(&'static str, String)>);
 
 impl Captures {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(captured, _)| *captured == name).map(|(_, text)| text.as_str())
     }

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::keyring::KeySet;
 use crate::vault::Vault;
+use crate::warm::WarmKeys;
 
 /// How an operation ended well. The doors turn it into their own words; the audit entry holds the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,11 +60,12 @@ pub struct Context<'a> {
     pub caller: &'a Caller,
     pub vault: &'a Arc<Vault>,
     pub(crate) notes: Notes,
+    keys: WarmKeys,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(vault: &'a Arc<Vault>, caller: &'a Caller, now: Timestamp) -> Self {
-        Self { now, caller, vault, notes: Notes::default() }
+    pub(crate) fn new(vault: &'a Arc<Vault>, caller: &'a Caller, now: Timestamp, keys: WarmKeys) -> Self {
+        Self { now, caller, vault, notes: Notes::default(), keys }
     }
 
     /// Adds to `extra_data` of the audit entry. Strings, integers, booleans and lists of strings only; never a value or a key.
@@ -95,11 +97,17 @@ impl<'a> Context<'a> {
     }
 
     pub fn secret_keys(&self, scope: &SecretScope) -> Result<Arc<KeySet>> {
-        self.vault.keyring.for_secrets(&self.vault.store, scope, self.now)
+        match self.keys.secrets(scope) {
+            Some(keys) => Ok(keys),
+            None => self.vault.keyring.for_secrets(&self.vault.store, scope, self.now),
+        }
     }
 
     pub fn tenant_keys(&self, scope: &TenantScope) -> Result<Arc<KeySet>> {
-        self.vault.keyring.for_tenant(&self.vault.store, scope, self.now)
+        match self.keys.tenant(scope) {
+            Some(keys) => Ok(keys),
+            None => self.vault.keyring.for_tenant(&self.vault.store, scope, self.now),
+        }
     }
 
     /// A new ULID; put it behind a prefix with `SomeId::from_ulid`.

@@ -2,7 +2,8 @@
 //!
 //! Every error carries a [`Code`] (what a client branches on), a public message and public details, and, apart from them,
 //! an [`Internal`] text that only the log sees. The two are different types with no conversion between them, so that an
-//! internal text can't slip into an answer. `http/error.rs` alone maps codes to status numbers.
+//! internal text can't slip into an answer. The HTTP status of a code stands beside it, because the audit entry names it too;
+//! how an error looks on the wire is `http/error.rs`'s alone.
 
 use std::fmt;
 

@@ -138,6 +138,23 @@ impl Keyring {
         self.get(store, KeyLevel::Tenant, scope, now)
     }
 
+    /// As [`Self::for_secrets`], from memory only: never blocks.
+    pub(crate) fn cached_for_secrets(&self, scope: &SecretScope, now: Timestamp) -> Option<Arc<KeySet>> {
+        match scope.space() {
+            Space::Tenant => self.cached_for_tenant(scope.owner(), now),
+            Space::Partner => self.cached(KeyLevel::Namespace, scope.owner().partner().as_str(), now),
+        }
+    }
+
+    pub(crate) fn cached_for_tenant(&self, scope: &TenantScope, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.cached(KeyLevel::Tenant, scope.tenant().as_str(), now)
+    }
+
+    fn cached(&self, level: KeyLevel, owner: &str, now: Timestamp) -> Option<Arc<KeySet>> {
+        let set = self.sets.get(&(level, owner.to_owned()))?;
+        (!self.is_sealed() && now < set.loaded_at.plus_seconds(self.ttl_seconds)).then_some(set)
+    }
+
     fn get(&self, store: &Store, level: KeyLevel, scope: &TenantScope, now: Timestamp) -> Result<Arc<KeySet>> {
         let owner = if level == KeyLevel::Tenant { scope.tenant().as_str() } else { scope.partner().as_str() };
         let unsealed = self.unsealed()?;

@@ -34,6 +34,7 @@ pub mod token;
 mod testing;
 mod trail;
 mod vault;
+mod warm;
 
 pub use caller::{Caller, Identity, RequestMeta, Session};
 pub use context::{Context, Outcome};

@@ -22,6 +22,7 @@ use crate::rate::Decision;
 use crate::session::TenantChoice;
 use crate::trail::{Subject, audit_action};
 use crate::vault::Vault;
+use crate::warm::WarmKeys;
 
 /// How long the answer to an Idempotency-Key is kept.
 pub(crate) const KEPT_SECONDS: i64 = 24 * 3600;
@@ -98,7 +99,9 @@ impl Vault {
             Ok(caller) => caller,
             Err(error) => {
                 let error = self.refuse_at_border(&meta, &session, action, target, error).await;
-                return Err(Refused { error, rate: None });
+                let bucket = &session.identity.internal_id;
+                let rate = self.limiter.charge(bucket, action.spec().rate, 0, now.as_micros());
+                return Err(Refused { error, rate: Some(rate) });
             }
         };
         let category = action.spec().rate;
@@ -188,13 +191,18 @@ impl Vault {
         let (result, notes, grant) = match permit {
             Err(error) => (Err(error), Notes::default(), None),
             Ok(permit) => {
-                let mut cx = Context::new(self, &caller, now);
-                match query.from_cache(&permit, self, &mut cx) {
-                    Some(result) => (result, cx.notes, Some(permit.grant().clone())),
+                let at_hand = self.warm_keys(&caller, &target, now).and_then(|keys| {
+                    let mut cx = Context::new(self, &caller, now, keys);
+                    let result = query.from_cache(&permit, self, &mut cx)?;
+                    Some((result, cx.notes))
+                });
+                match at_hand {
+                    Some((result, notes)) => (result, notes, Some(permit.grant().clone())),
                     None => {
-                        let (vault, caller) = (Arc::clone(self), Arc::clone(&caller));
+                        let (vault, caller, target) = (Arc::clone(self), Arc::clone(&caller), target.clone());
                         tokio::task::spawn_blocking(move || {
-                            let mut cx = Context::new(&vault, &caller, now);
+                            let keys = vault.load_keys(&caller, &target, now);
+                            let mut cx = Context::new(&vault, &caller, now, keys);
                             let result = vault.store.read(|view| query.run(&permit, view, &mut cx));
                             (result, cx.notes, Some(permit.grant().clone()))
                         })
@@ -224,18 +232,19 @@ impl Vault {
         idempotency: Option<Idempotency<C::Output>>,
     ) -> Result<Reply<C::Output>> {
         let in_flight = idempotency.as_ref().map(|kept| request_key(&admitted.caller, kept));
-        let _turn = match in_flight {
-            Some(key) => Some(self.running.begin(key).ok_or_else(|| {
-                Error::new(Code::RequestInProgress, "A request with this Idempotency-Key is still running; try again in a moment")
-            })?),
-            None => None,
-        };
-        let vault = Arc::clone(self);
-        let caller = Arc::clone(&admitted.caller);
+        let turn = in_flight.map(|key| self.running.begin(key));
+        let target = command.target();
+        if let Some(None) = turn {
+            let message = "A request with this Idempotency-Key is still running; try again in a moment";
+            let error = Error::new(Code::RequestInProgress, message);
+            return Err(self.refuse(admitted, command.action(), Some(&target), error).await);
+        }
+        let (vault, caller) = (Arc::clone(self), Arc::clone(&admitted.caller));
+        let keys = self.keys_for(&caller, target).await?;
         let stopwatch = Stopwatch::start();
         let done = self
             .store
-            .write(move |tx| vault.command_in_tx(tx, &caller, &command, in_flight.zip(idempotency.as_ref())))
+            .write(move |tx| vault.command_in_tx(tx, &caller, &command, &keys, in_flight.zip(idempotency.as_ref())))
             .await
             .inspect_err(|error| {
                 if matches!(error, StoreError::Audit(_)) {
@@ -252,16 +261,26 @@ impl Vault {
         done.result
     }
 
+    async fn keys_for(self: &Arc<Self>, caller: &Arc<Caller>, target: Target) -> Result<WarmKeys> {
+        let now = self.clock.now();
+        if let Some(keys) = self.warm_keys(caller, &target, now) {
+            return Ok(keys);
+        }
+        let (vault, caller) = (Arc::clone(self), Arc::clone(caller));
+        tokio::task::spawn_blocking(move || vault.load_keys(&caller, &target, now)).await.map_err(Error::internal)
+    }
+
     fn command_in_tx<C: Command>(
         self: &Arc<Self>,
         tx: &mut WriteTx<'_>,
         caller: &Caller,
         command: &C,
+        keys: &WarmKeys,
         kept: Option<([u8; 32], &Idempotency<C::Output>)>,
     ) -> StoreResult<Done<C::Output>> {
         let now = self.clock.now();
         let target = command.target();
-        let mut cx = Context::new(self, caller, now);
+        let mut cx = Context::new(self, caller, now, keys.clone());
         let mut grant = None;
         let result = match self.permit(caller, command.action(), &target, now) {
             Err(error) => Err(error),

@@ -314,6 +314,7 @@ impl CommitListener for Invalidator {
                     vault.tenants.clear();
                 }
                 Change::AllSecrets => vault.secrets.clear(),
+                Change::Erased => {}
                 Change::Keys | Change::Shredded => vault.keyring.forget(),
                 Change::Secret { namespace, path } => vault.secrets.invalidate(namespace, path),
             }

@@ -36,7 +36,7 @@ pub mod token;
 mod tx;
 pub mod user;
 
-pub use engine::inspect::{Inspected, inspect_sqlite};
+pub use engine::sqlite::inspect::{Inspected, inspect_sqlite};
 pub use engine::sqlite::{SqliteLocation, SqliteOptions};
 pub use error::{StoreError, StoreResult};
 pub use sql::{Connection, Database, Param, Row};

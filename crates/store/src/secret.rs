@@ -222,6 +222,7 @@ pub fn erase(tx: &mut WriteTx<'_>, scope: &SecretScope, id: &str, path: &str) ->
         params![scope.namespace(), path, id],
     )?;
     tx.connection()?.execute("DELETE FROM secret WHERE id = $1", params![id])?;
+    tx.changed(Change::Erased);
     tx.changed(Change::Secret { namespace: scope.namespace().to_owned(), path: path.to_owned() });
     Ok(())
 }

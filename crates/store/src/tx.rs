@@ -12,7 +12,9 @@ pub enum Change {
     Access,
     /// Wrapped keys were added, replaced or destroyed.
     Keys,
-    /// Keys were destroyed and must leave every file of the database, the engine's own logs too.
+    /// Values were destroyed with their data keys; what the engine's own logs still hold of them goes soon.
+    Erased,
+    /// Keys that others rest on were destroyed: they leave the engine's own logs too before the writer is answered.
     Shredded,
     /// More secrets than are worth naming.
     AllSecrets,

@@ -35,7 +35,9 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes> {
         let frame = tokio::time::timeout(PAUSE, body.frame()).await.map_err(|_| stalled())?;
         match frame {
             None => return Ok(collected.into()),
-            Some(Err(_)) => return Err(broken("The body broke off", "body_incomplete")),
+            Some(Err(error)) => {
+                return Err(if took_too_long(error) { stalled() } else { broken("The body broke off", "body_incomplete") });
+            }
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if collected.len().saturating_add(data.len()) > limit {
@@ -45,6 +47,12 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes> {
             }
         }
     }
+}
+
+/// Says the connection, which has a limit of its own.
+fn took_too_long(error: axum::Error) -> bool {
+    let error = error.into_inner();
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 fn too_large(limit: usize) -> Error {

@@ -47,7 +47,7 @@ impl HttpBody for Timed {
                 let limit = this.limit;
                 let timer =
                     this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
-                timer.as_mut().poll(cx).map(|()| Some(Err("the body took too long".into())))
+                timer.as_mut().poll(cx).map(|()| Some(Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())))
             }
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::activity::{Activity, Patience, Verdict};
 use super::exchange::Exchange;
 use super::watched::Watched;
-use super::{Door, Mood, Stage};
+use super::{Door, Mood, Stage, Tls};
 
 /// Serves one peer until it goes, its time is over, or the listener reaches `leave_at`.
 pub(super) async fn visit(
@@ -23,13 +23,27 @@ pub(super) async fn visit(
     stream: TcpStream,
     peer: SocketAddr,
     leave_at: Stage,
-    mut mood: watch::Receiver<Mood>,
+    mood: watch::Receiver<Mood>,
 ) {
     // Answers are small and written at once: waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY is not set");
     }
-    let Some(tls) = &door.tls else { return converse(&door, stream, peer, leave_at, mood).await };
+    match &door.tls {
+        None => converse(&door, stream, peer, leave_at, mood).await,
+        // On the heap: the state of a handshake would make every connection's task larger, those without TLS too.
+        Some(tls) => Box::pin(greet(&door, tls, stream, peer, leave_at, mood)).await,
+    }
+}
+
+async fn greet(
+    door: &Door,
+    tls: &Tls,
+    stream: TcpStream,
+    peer: SocketAddr,
+    leave_at: Stage,
+    mut mood: watch::Receiver<Mood>,
+) {
     let greeted = tokio::select! {
         biased;
         // Nobody waits for an answer yet.
@@ -37,7 +51,7 @@ pub(super) async fn visit(
         greeted = tokio::time::timeout(door.timeouts.head, tls.accept(stream)) => greeted,
     };
     match greeted {
-        Ok(Ok(stream)) => converse(&door, stream, peer, leave_at, mood).await,
+        Ok(Ok(stream)) => converse(door, stream, peer, leave_at, mood).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }

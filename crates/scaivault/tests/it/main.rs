@@ -3,6 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod convention;
+mod identity;
+mod policy;
+mod recipe;
+mod rotation;
 mod secret;
 mod system;
 mod walk;

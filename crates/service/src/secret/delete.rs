@@ -6,7 +6,7 @@ use scaivault_domain::duration::Span;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::secret::{self, Presence, Trash};
-use scaivault_store::{WriteTx, secret_version};
+use scaivault_store::{Change, WriteTx, secret_version};
 
 use super::{IfMatch, live, not_found, permitted_path, version_not_found};
 use crate::context::Context;
@@ -139,6 +139,7 @@ impl DeleteVersion {
             return Err(Error::new(Code::LastVersion, message).with("path", path.as_str()));
         };
         secret_version::remove(tx, &record.id, self.version, cx.now)?;
+        tx.changed(Change::Erased);
         if record.current_version == self.version {
             record.current_version = heir;
             // The highest that is left becomes readable, also if its grace had ended.

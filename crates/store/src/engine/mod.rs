@@ -1,6 +1,5 @@
 //! What differs between database engines.
 
-pub(crate) mod inspect;
 pub(crate) mod sqlite;
 
 use crate::error::StoreResult;

@@ -19,9 +19,11 @@ pub(crate) fn read(input: &Input<'_>) -> Result<ReadSecret> {
     let faults = Faults::new();
     let path = input.secret_path(&faults);
     let mut query = input.query(&faults);
+    // Asked before they are read: a getter takes what it reads.
+    let both = query.has("version") && query.has("at");
     let version = query.integer("version", 1..=i64::MAX);
     let at = query.parsed_time("at");
-    if query.has("version") && query.has("at") {
+    if both {
         query.fault("at", FaultCode::Conflict, "cannot stand together with version");
     }
     let include_retired = query.boolean("include_retired").unwrap_or(false);
@@ -167,8 +169,9 @@ pub(crate) fn rotate(input: &Input<'_>) -> Result<RotateSecret> {
     input.query(&faults).finish();
     let mut body = input.body(&faults);
     let reason = body.get("reason", &Text::max(500));
-    let new_value = body.get("new_value", &Raw);
+    // Asked before it is read: a getter takes what it reads.
     let has_value = body.has("new_value");
+    let new_value = body.get("new_value", &Raw);
     let generate = body.get("generate", &Boolean);
     if has_value && generate == Some(true) {
         body.fault("generate", FaultCode::Conflict, "cannot stand together with new_value");

@@ -76,9 +76,8 @@ async fn c_11_of_two_writes_on_one_version_one_wins() {
 async fn c_12_a_hundred_writes_get_a_hundred_versions() {
     let app = TestApp::new().await;
     let root = app.root();
-    let writes = (0..100).map(|i| {
-        root.put("/v1/secrets/app/db", json!({"data": {"writer": i}, "options": {"max_versions": 100}}))
-    });
+    let writes = (0..100)
+        .map(|i| root.put("/v1/secrets/app/db", json!({"data": {"writer": i}, "options": {"max_versions": 100}})));
     let answers = together(writes.collect()).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     let versions: BTreeSet<i64> = answers.iter().map(|answer| answer.json()["version"].as_i64().unwrap()).collect();
@@ -117,7 +116,10 @@ async fn a_304_has_no_body_and_is_audited_as_a_read() {
         assert!(answer.body.is_empty() && answer.header("content-type").is_none(), "{tags}");
         assert_eq!(answer.header("etag"), Some("\"1\""));
         let entry = super::audit_entry(&root, &answer).await;
-        assert_eq!((&entry["action"], &entry["status_code"], &entry["success"]), (&json!("read"), &json!(304), &json!(true)));
+        assert_eq!(
+            (&entry["action"], &entry["status_code"], &entry["success"]),
+            (&json!("read"), &json!(304), &json!(true))
+        );
         assert_eq!(entry["extra_data"]["conditional"], true);
     }
     root.get("/v1/secrets/a").header("if-none-match", "\"2\"").await.expect(200);

@@ -21,9 +21,28 @@ fn check(answer: &Answer) {
 async fn c_15_unknown_routes_are_404_with_and_without_a_token() {
     let app = TestApp::new().await;
     let targets = [
-        "/", "/v1", "/v1/", "/v2/secrets/a", "/v1/nothing", "/V1/health", "/v1//health", "//v1/health", "/v1/secret/a",
-        "/v1/secre%74s/a", "/v1/t", "/v1/t/", "/v1/t/tnt_default", "/v1/t/tnt_default/", "/v1/t/a/t/b/secrets",
-        "/v1/policies/pol_a/b", "/v1/secretsx", "/health", "/v1/health/../version", "/.env", "/v1/%00", "/v1/é",
+        "/",
+        "/v1",
+        "/v1/",
+        "/v2/secrets/a",
+        "/v1/nothing",
+        "/V1/health",
+        "/v1//health",
+        "//v1/health",
+        "/v1/secret/a",
+        "/v1/secre%74s/a",
+        "/v1/t",
+        "/v1/t/",
+        "/v1/t/tnt_default",
+        "/v1/t/tnt_default/",
+        "/v1/t/a/t/b/secrets",
+        "/v1/policies/pol_a/b",
+        "/v1/secretsx",
+        "/health",
+        "/v1/health/../version",
+        "/.env",
+        "/v1/%00",
+        "/v1/é",
     ];
     for target in targets {
         for caller in [app.anonymous(), app.root()] {
@@ -65,10 +84,18 @@ async fn missing_and_wrong_tokens_are_401_with_a_challenge() {
     let app = TestApp::new().await;
     let good = app.root().token().to_owned();
     let required = [
-        "", "Bearer", "Bearer ", "Basic dTpw", &good, &format!("Token {good}"), &format!("Bearer{good}"),
-        "Bearer a b", "Bearer \u{e9}",
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dTpw",
+        &good,
+        &format!("Token {good}"),
+        &format!("Bearer{good}"),
+        "Bearer a b",
+        "Bearer \u{e9}",
     ];
-    let invalid = ["Bearer x", "Bearer sv_0000", &format!("Bearer {good}x"), &format!("Bearer {}", good.to_uppercase())];
+    let invalid =
+        ["Bearer x", "Bearer sv_0000", &format!("Bearer {good}x"), &format!("Bearer {}", good.to_uppercase())];
     let table = required.map(|value| (value, "authentication_required"));
     for (value, expected) in table.into_iter().chain(invalid.map(|value| (value, "token_invalid"))) {
         let answer = app.anonymous().get("/v1/secrets/a").header("authorization", value).await;
@@ -131,7 +158,8 @@ async fn c_16_a_damaged_store_is_a_500_with_a_request_id_and_no_text_of_its_own(
     root.put("/v1/secrets/a", json!({"data": {"password": app.canary()}})).await.expect(201);
     let database = rusqlite::Connection::open(app.database_file()).unwrap();
     assert_eq!(database.execute("UPDATE secret_version SET ciphertext = x'00112233'", []).unwrap(), 1);
-    let answer = root.get("/v1/secrets/a").header("cache-control", "no-cache").await.expect_error(500, "internal_error");
+    let answer =
+        root.get("/v1/secrets/a").header("cache-control", "no-cache").await.expect_error(500, "internal_error");
     check(&answer);
     let head = root.head("/v1/secrets/a").header("cache-control", "no-cache").await.expect(500);
     assert!(head.body.is_empty());

@@ -59,14 +59,31 @@ async fn g_23_invalid_globs_are_refused_and_nothing_is_made() {
     let app = TestApp::new().await;
     let root = app.root();
     let invalid = [
-        "", "/app", "app/", "app//db", "app/**b", "a**", "***", "app/[ab]", "app/{a,b}", "app/..", "app/ db", "!app",
-        "app\\db", "app/%2a", &"a".repeat(513),
+        "",
+        "/app",
+        "app/",
+        "app//db",
+        "app/**b",
+        "a**",
+        "***",
+        "app/[ab]",
+        "app/{a,b}",
+        "app/..",
+        "app/ db",
+        "!app",
+        "app\\db",
+        "app/%2a",
+        &"a".repeat(513),
     ];
     for pattern in invalid {
         let rules = json!([{"path_pattern": "ok/**", "permissions": ["read"]}, {"path_pattern": pattern, "permissions": ["read"]}]);
-        let answer = root.post("/v1/policies", json!({"name": "p", "rules": rules})).await.expect_error(400, "invalid_glob");
+        let answer =
+            root.post("/v1/policies", json!({"name": "p", "rules": rules})).await.expect_error(400, "invalid_glob");
         let details = answer.details();
-        assert_eq!((&details["rule"], &details["pattern"]), (&json!(1), &json!(pattern)), "{details}");
+        assert_eq!(details["rule"], 1, "{details}");
+        // One that is too long need not be told whole.
+        let shown = details["pattern"].as_str().unwrap();
+        assert!(shown == pattern || (pattern.len() > 512 && pattern.starts_with(shown)), "{details}");
         assert!(details["reason"].is_string(), "{details}");
     }
     assert_eq!(root.get("/v1/policies").await.expect(200).json()["policies"], json!([]));

@@ -1,6 +1,6 @@
 //! Contract 00 section 1: headers in and out, HEAD, collection roots.
 
-use scaivault_testkit::TestApp;
+use scaivault_testkit::{Call, TestApp};
 use serde_json::json;
 
 use super::{audit_entry, some_data};
@@ -37,9 +37,14 @@ async fn c_16_a_clients_request_id_is_kept_and_never_told() {
 async fn a_clients_request_id_is_cut_to_64_characters() {
     let app = TestApp::new().await;
     let root = app.root();
-    for (sent, kept) in [("x".repeat(65), "x".repeat(64)), ("é".repeat(65), "é".repeat(64)), (String::new(), String::new())] {
+    for (sent, kept) in
+        [("x".repeat(65), "x".repeat(64)), ("é".repeat(65), "é".repeat(64)), (String::new(), String::new())]
+    {
         let answer = root.get("/v1/secrets/a").header("x-request-id", &sent).await.expect(404);
-        assert_eq!(audit_entry(&root, &answer).await["extra_data"]["client_request_id"].as_str().unwrap_or_default(), kept);
+        assert_eq!(
+            audit_entry(&root, &answer).await["extra_data"]["client_request_id"].as_str().unwrap_or_default(),
+            kept
+        );
     }
     let answer = root.get("/v1/secrets/a").await.expect(404);
     assert!(audit_entry(&root, &answer).await["extra_data"].get("client_request_id").is_none());
@@ -50,13 +55,28 @@ async fn header_values_that_are_no_ascii_break_nothing() {
     let app = TestApp::new().await;
     let root = app.root();
     root.put("/v1/secrets/a", some_data()).await.expect(201);
-    for name in ["user-agent", "x-request-id", "accept", "x-anything", "x-forwarded-for", "forwarded", "cache-control", "origin"] {
+    for name in [
+        "user-agent",
+        "x-request-id",
+        "accept",
+        "x-anything",
+        "x-forwarded-for",
+        "forwarded",
+        "cache-control",
+        "origin",
+    ] {
         root.get("/v1/secrets/a").header(name, "caf\u{e9} \u{1f511}").await.expect(200);
     }
     root.get("/v1/secrets/a").in_tenant("tnt_\u{e9}").await.expect_error(404, "tenant_not_found");
     root.get("/v1/secrets/a").header("if-none-match", "\"\u{e9}\"").await.expect_fault("If-None-Match", "format");
-    root.put("/v1/secrets/a", some_data()).header("idempotency-key", "\u{e9}").await.expect_fault("Idempotency-Key", "format");
-    root.put("/v1/secrets/a", some_data()).header("content-type", "\u{e9}").await.expect_error(415, "unsupported_media_type");
+    root.put("/v1/secrets/a", some_data())
+        .header("idempotency-key", "\u{e9}")
+        .await
+        .expect_fault("Idempotency-Key", "format");
+    root.put("/v1/secrets/a", some_data())
+        .header("content-type", "\u{e9}")
+        .await
+        .expect_error(415, "unsupported_media_type");
     assert_eq!(root.get("/v1/secrets/a").await.json()["version"], 1);
 }
 
@@ -65,7 +85,14 @@ async fn head_answers_as_get_without_a_body() {
     let app = TestApp::new().await;
     let root = app.root();
     root.put("/v1/secrets/a", some_data()).await.expect(201);
-    for target in ["/v1/secrets/a", "/v1/secrets", "/v1/secrets/metadata/a", "/v1/secrets/a/versions", "/v1/health", "/v1/secrets/none"] {
+    for target in [
+        "/v1/secrets/a",
+        "/v1/secrets",
+        "/v1/secrets/metadata/a",
+        "/v1/secrets/a/versions",
+        "/v1/health",
+        "/v1/secrets/none",
+    ] {
         let (get, head) = (root.get(target).await, root.head(target).await);
         assert_eq!((get.status, get.header("etag")), (head.status, head.header("etag")), "{target}");
         assert_eq!(get.header("content-type"), head.header("content-type"), "{target}");
@@ -76,7 +103,10 @@ async fn head_answers_as_get_without_a_body() {
     }
     let head = root.head("/v1/secrets/a").await.expect(200);
     let entry = audit_entry(&root, &head).await;
-    assert_eq!((&entry["action"], &entry["secret_path"], &entry["success"]), (&json!("read"), &json!("a"), &json!(true)));
+    assert_eq!(
+        (&entry["action"], &entry["secret_path"], &entry["success"]),
+        (&json!("read"), &json!("a"), &json!(true))
+    );
     root.head("/v1/secrets/a").header("if-none-match", "\"1\"").await.expect(304);
     app.anonymous().head("/v1/secrets/a").await.expect(401);
     root.head("/v1/sys/unseal").await.expect(405);
@@ -97,7 +127,8 @@ async fn head_needs_what_get_needs() {
 async fn a_collections_root_may_end_in_a_slash() {
     let app = TestApp::new().await;
     let root = app.root();
-    for target in ["/v1/secrets", "/v1/partner/secrets", "/v1/policies", "/v1/rotation/policies", "/v1/secret-policies"] {
+    for target in ["/v1/secrets", "/v1/partner/secrets", "/v1/policies", "/v1/rotation/policies", "/v1/secret-policies"]
+    {
         let plain = root.get(target).await.expect(200);
         let slashed = root.get(&format!("{target}/")).await.expect(200);
         assert_eq!(plain.body, slashed.body, "{target}");
@@ -108,12 +139,13 @@ async fn a_collections_root_may_end_in_a_slash() {
     root.post("/v1/policies/", json!({"name": "p", "rules": rules})).await.expect(201);
 }
 
+fn preflight(app: &TestApp) -> Call<'_> {
+    let call = app.anonymous().call(http::Method::OPTIONS, "/v1/secrets/a");
+    call.header("origin", "https://ui.example").header("access-control-request-method", "PUT")
+}
+
 #[tokio::test]
 async fn cors_is_off_until_it_is_switched_on() {
-    let preflight = |app: &TestApp| {
-        let call = app.anonymous().call(http::Method::OPTIONS, "/v1/secrets/a");
-        call.header("origin", "https://ui.example").header("access-control-request-method", "PUT")
-    };
     let app = TestApp::new().await;
     let answer = preflight(&app).await.expect_error(405, "method_not_allowed");
     assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control-")));

@@ -32,7 +32,12 @@ async fn route_and_method_come_before_the_token() {
         ("C-1 token before path", app.with_token("junk").get(BAD_PATH), 401, "token_invalid"),
         ("token before tenant", nobody.get("/v1/t/tnt_none/secrets"), 401, "authentication_required"),
         ("token before query", nobody.get("/v1/secrets?foo=1"), 401, "authentication_required"),
-        ("token before body", nobody.put("/v1/secrets/a", json!({})).raw("text/plain", b"{"), 401, "authentication_required"),
+        (
+            "token before body",
+            nobody.put("/v1/secrets/a", json!({})).raw("text/plain", b"{"),
+            401,
+            "authentication_required",
+        ),
         ("tenant before path", root.get(BAD_PATH).in_tenant("tnt_none"), 404, "tenant_not_found"),
         ("tenant before query", root.get("/v1/t/tnt_none/secrets?foo=1"), 404, "tenant_not_found"),
         ("tenant before body", root.put("/v1/t/tnt_none/secrets/a", json!([])), 404, "tenant_not_found"),
@@ -44,7 +49,7 @@ async fn route_and_method_come_before_the_token() {
 async fn the_seal_comes_after_the_route_and_before_the_token() {
     let app = TestApp::new().await;
     let (nobody, root) = (app.anonymous(), app.root());
-    app.vault.seal();
+    root.post_empty("/v1/sys/seal").await.expect(200);
     check(vec![
         ("route before seal", nobody.get("/v1/nothing"), 404, "not_found"),
         ("method before seal", nobody.post_empty("/v1/secrets/a"), 405, "method_not_allowed"),
@@ -103,9 +108,12 @@ async fn in_the_content_type_comes_first_and_codes_of_their_own_last() {
         ("path before duration", put(BAD_PATH, json, bad_duration), 400, "invalid_path"),
         ("shape before cursor", root.get("/v1/secrets?cursor=x&limit=0"), 422, "validation_error"),
         ("shape before existence", root.get("/v1/secrets/none?foo=1"), 422, "validation_error"),
-        ("key before precondition", {
-            root.put("/v1/secrets/none", some_data()).header("idempotency-key", "a b").header("if-match", "*")
-        }, 422, "validation_error"),
+        (
+            "key before precondition",
+            { root.put("/v1/secrets/none", some_data()).header("idempotency-key", "a b").header("if-match", "*") },
+            422,
+            "validation_error",
+        ),
     ])
     .await;
 }
@@ -119,13 +127,28 @@ async fn c_2_scope_comes_before_the_content_and_policy_after_it() {
     check(vec![
         ("scope before path", reader.put(BAD_PATH, some_data()), 403, "insufficient_scope"),
         ("scope before query", reader.put("/v1/secrets/app/db?foo=1", some_data()), 403, "insufficient_scope"),
-        ("scope before type", reader.put("/v1/secrets/app/db", json!({})).raw("text/plain", b"x"), 403, "insufficient_scope"),
+        (
+            "scope before type",
+            reader.put("/v1/secrets/app/db", json!({})).raw("text/plain", b"x"),
+            403,
+            "insufficient_scope",
+        ),
         ("scope before policy", reader.put("/v1/secrets/none", some_data()), 403, "insufficient_scope"),
-        ("tenant before scope", reader.put("/v1/secrets/app/db", some_data()).in_tenant("tnt_none"), 403, "tenant_access_denied"),
+        (
+            "tenant before scope",
+            reader.put("/v1/secrets/app/db", some_data()).in_tenant("tnt_none"),
+            403,
+            "tenant_access_denied",
+        ),
         ("path before policy", writer.put(BAD_PATH, some_data()), 400, "invalid_path"),
         ("JSON before policy", put("{"), 400, "invalid_request"),
         ("shape before policy", put("{}"), 422, "validation_error"),
-        ("policy before state", writer.put("/v1/secrets/app/db", some_data()).header("if-match", "*"), 403, "access_denied"),
+        (
+            "policy before state",
+            writer.put("/v1/secrets/app/db", some_data()).header("if-match", "*"),
+            403,
+            "access_denied",
+        ),
         ("policy before existence", writer.get("/v1/secrets/none"), 403, "access_denied"),
         ("policy then existence", writer.get("/v1/secrets/app/db"), 404, "secret_not_found"),
     ])

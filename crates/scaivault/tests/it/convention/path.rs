@@ -102,7 +102,10 @@ async fn p_7_reserved_words_are_named() {
         let target = format!("/v1/secrets/{path}");
         for call in [root.put(&target, some_data()), root.patch(&target, json!({})), root.delete(&target)] {
             let answer = call.await.expect_error(400, "invalid_path");
-            assert_eq!((&answer.details()["reason"], &answer.details()["reserved"]), (&json!("reserved"), &json!(word)));
+            assert_eq!(
+                (&answer.details()["reason"], &answer.details()["reserved"]),
+                (&json!("reserved"), &json!(word))
+            );
         }
         let target = format!("/v1/secrets/metadata/{path}");
         assert_eq!(root.get(&target).await.expect_error(400, "invalid_path").details()["reserved"], word);

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::OpenFlags;
 
-use super::sqlite::{SqliteLocation, SqliteReader, engine_error};
+use super::SqliteLocation;
+use super::connection::{SqliteReader, engine_error};
 use crate::error::{StoreError, StoreResult};
 use crate::migrate;
 use crate::sql::{Connection, Database as _};

@@ -1,0 +1,60 @@
+//! Keys fetched before a transaction begins.
+//!
+//! Loading a key takes a read connection. Were it done inside, a request would hold one connection while it waits for another
+//! (enough of them at once wait for each other), the writer would wait for readers, and the async threads for the disk.
+
+use std::sync::Arc;
+
+use scaivault_domain::access::{SecretScope, Space, Target, TenantScope};
+use scaivault_domain::time::Timestamp;
+
+use crate::caller::Caller;
+use crate::keyring::KeySet;
+use crate::vault::Vault;
+
+/// The keys a request may need. What could not be loaded is missing here; the operation that asks for it hears why.
+#[derive(Clone, Default)]
+pub(crate) struct WarmKeys {
+    secrets: Option<(SecretScope, Arc<KeySet>)>,
+    tenant: Option<(TenantScope, Arc<KeySet>)>,
+}
+
+impl WarmKeys {
+    pub(crate) fn secrets(&self, scope: &SecretScope) -> Option<Arc<KeySet>> {
+        self.secrets.as_ref().filter(|(held, _)| held == scope).map(|(_, keys)| Arc::clone(keys))
+    }
+
+    pub(crate) fn tenant(&self, scope: &TenantScope) -> Option<Arc<KeySet>> {
+        self.tenant.as_ref().filter(|(held, _)| held == scope).map(|(_, keys)| Arc::clone(keys))
+    }
+}
+
+impl Vault {
+    /// What is in memory already; `None` when something has to be loaded.
+    pub(crate) fn warm_keys(&self, caller: &Caller, target: &Target, now: Timestamp) -> Option<WarmKeys> {
+        let scope = scope_of(caller, target);
+        let tenant = self.keyring.cached_for_tenant(scope.owner(), now)?;
+        let secrets = self.keyring.cached_for_secrets(&scope, now)?;
+        Some(WarmKeys { tenant: Some((scope.owner().clone(), tenant)), secrets: Some((scope, secrets)) })
+    }
+
+    /// Loads them. Blocks; never call it inside a transaction.
+    pub(crate) fn load_keys(&self, caller: &Caller, target: &Target, now: Timestamp) -> WarmKeys {
+        let scope = scope_of(caller, target);
+        let tenant = self.keyring.for_tenant(&self.store, scope.owner(), now).ok();
+        let secrets = self.keyring.for_secrets(&self.store, &scope, now).ok();
+        WarmKeys {
+            tenant: tenant.map(|keys| (scope.owner().clone(), keys)),
+            secrets: secrets.map(|keys| (scope.clone(), keys)),
+        }
+    }
+}
+
+fn scope_of(caller: &Caller, target: &Target) -> SecretScope {
+    let space = match target {
+        Target::Listing { space, .. } | Target::Secret { space, .. } => *space,
+        Target::Instance | Target::Tenant => Space::Tenant,
+    };
+    let standing = &caller.standing;
+    SecretScope::of_the_server(space, TenantScope::of_the_server(standing.tenant.clone(), standing.partner.clone()))
+}
