@@ -39,7 +39,8 @@ pub struct ActionSpec {
     pub access: AccessRule,
     /// `None`: leaves no entry (contract 06, the list of what is not audited).
     pub audit: Option<AuditAction>,
-    pub rate: RateCategory,
+    /// `None`: draws from no bucket (contract 12 section 5, "unlimited").
+    pub rate: Option<RateCategory>,
     pub changes: bool,
 }
 
@@ -55,11 +56,20 @@ macro_rules! actions {
             pub const fn spec(self) -> ActionSpec {
                 match self {
                     $(Action::$name => ActionSpec {
-                        scopes: $scopes, access: $access, audit: $audit, rate: RateCategory::$rate, changes: changes!($kind),
+                        scopes: $scopes, access: $access, audit: $audit, rate: rate!($rate), changes: changes!($kind),
                     }),*
                 }
             }
         }
+    };
+}
+
+macro_rules! rate {
+    (Unlimited) => {
+        None
+    };
+    ($category:ident) => {
+        Some(RateCategory::$category)
     };
 }
 
@@ -129,7 +139,7 @@ actions! {
     AuditQuery: All(&[Scope::AuditRead]), Tenant, Some(A::AuditRead), AuditQuery, query;
 
     HealthDetailed: All(&[Scope::Admin]), Tenant, None, System, query;
-    Metrics: All(&[Scope::Admin]), Tenant, None, System, query;
+    Metrics: All(&[Scope::Admin]), Tenant, None, Unlimited, query;
     SystemSeal: All(&[Scope::Admin]), Instance, Some(A::SystemChange), System, command;
     SystemKeys: All(&[Scope::Admin]), Instance, Some(A::SystemChange), System, query;
 }

@@ -147,7 +147,7 @@ impl App {
                 (Answered::error(error, None), NO_CATEGORY)
             }
             Found::Route { route, captures, tenant } => {
-                let category = route.endpoint.action().map(|action| action.spec().rate);
+                let category = route.endpoint.action().and_then(|action| action.spec().rate);
                 let call = Call {
                     vault: Arc::clone(&self.vault),
                     settings: Arc::clone(&self.settings),

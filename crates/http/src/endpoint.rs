@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use scaivault_crypto::digest::sha256;
 use scaivault_domain::access::{Space, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::action::{AccessRule, Action};
 use scaivault_domain::path::SecretPath;
 use scaivault_service::rate::Decision;
 use scaivault_service::{
@@ -188,10 +188,10 @@ impl Request {
     }
 
     async fn admit(mut call: Call, action: Action) -> Result<Self, Refused> {
-        let target = address_target(&call);
+        let target = address_target(&call, action);
         let named = match &call.tenant_in_path {
             Some(id) => Some(id.clone()),
-            None => call.parts.headers.get("x-tenant-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            None => tenant_header(&call.parts.headers),
         };
         let choice = if call.route.at_home { TenantChoice::Home } else { TenantChoice::Named(named.as_deref()) };
         call.meta.fresh = extract::headers::no_cache(&call.parts.headers);
@@ -275,9 +275,20 @@ impl Request {
 }
 
 /// What the address names, for the audit entry of a request that is refused before it is read.
-fn address_target(call: &Call) -> Option<Target> {
+///
+/// Only where the path is what the action is about: a refused look at the trail of a path must not appear in that trail.
+fn address_target(call: &Call, action: Action) -> Option<Target> {
+    if !matches!(action.spec().access, AccessRule::Path(_)) {
+        return None;
+    }
     let path = SecretPath::from_url(call.captures.raw("path")?).ok()?;
     Some(Target::Secret { space: call.route.space, path })
+}
+
+/// Of several values none is believed: together they name no tenant that exists.
+fn tenant_header(headers: &http::HeaderMap) -> Option<String> {
+    let values: Vec<_> = headers.get_all("x-tenant-id").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 impl From<Outage> for Answered {

@@ -22,7 +22,7 @@ pub(crate) struct Input<'r> {
     pub(crate) now: Timestamp,
     /// Whose secrets the route addresses.
     pub(crate) space: Space,
-    /// The route's pattern: what a cursor is bound to.
+    /// The route's pattern.
     pub(crate) route: &'static str,
     pub(crate) captures: &'r Captures,
     pub(crate) query: Query,

@@ -167,9 +167,6 @@ impl Config {
             shutdown_timeout: env.span("SHUTDOWN_TIMEOUT", "30s")?,
             init_token_file: env.path("SCAIVAULT_INIT_TOKEN_FILE"),
         };
-        if config.metrics.per_identity {
-            warnings.push(Warning("METRICS_PER_IDENTITY has no effect in this version".to_owned()));
-        }
         Ok((config, warnings))
     }
 }

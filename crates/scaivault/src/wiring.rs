@@ -101,7 +101,7 @@ fn settings(config: &Config) -> Settings {
         key_cache_ttl_seconds: config.key_cache_ttl.seconds(),
         audit_log_file: config.audit_log_file.clone(),
         audit_checkpoint_file: config.audit_checkpoint_file.clone(),
-        init_token_file: config.init_token_file.clone(),
+        metrics_per_identity: config.metrics.per_identity,
         commit: BUILD.commit,
     }
 }

@@ -16,6 +16,11 @@ use crate::keyring::KeySet;
 use crate::vault::Vault;
 use crate::warm::WarmKeys;
 
+/// The largest integer that every reader of JSON reads alike (RFC 8785).
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+/// More than any id or path has: what a client sent in the place of one is cut.
+const RESOURCE_ID_CHARS: usize = 512;
+
 /// How an operation ended well. The doors turn it into their own words; the audit entry holds the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Outcome {
@@ -47,6 +52,8 @@ pub(crate) type AfterCommit = fn(&Vault);
 pub(crate) struct Notes {
     pub(crate) extra: BTreeMap<String, Value>,
     pub(crate) resource_id: Option<String>,
+    /// The tenant whose directory a route of the instance touches: its auditors see the entry.
+    pub(crate) target_tenant: Option<String>,
     pub(crate) outcome: Outcome,
     /// The secret whose value was read, for the access statistics.
     pub(crate) read_secret: Option<(String, SecretType)>,
@@ -70,12 +77,24 @@ impl<'a> Context<'a> {
 
     /// Adds to `extra_data` of the audit entry. Strings, integers, booleans and lists of strings only; never a value or a key.
     pub fn note(&mut self, key: &str, value: impl Into<Value>) {
-        self.notes.extra.insert(key.to_owned(), value.into());
+        let value = match value.into() {
+            // Beyond this the canonical form of the entry would not be the same everywhere, and the entry could not be written.
+            Value::Number(number) if number.as_i64().is_none_or(|number| number.abs() > MAX_SAFE_INTEGER) => {
+                Value::String(number.to_string())
+            }
+            value => value,
+        };
+        self.notes.extra.insert(key.to_owned(), value);
     }
 
     /// Names the policy, token, user ... that was touched.
     pub fn touched(&mut self, id: impl Into<String>) {
-        self.notes.resource_id = Some(id.into());
+        self.notes.resource_id = Some(id.into().chars().take(RESOURCE_ID_CHARS).collect());
+    }
+
+    /// Names the tenant that a route of the instance (the directory's) takes effect in.
+    pub(crate) fn concerns(&mut self, tenant_id: &str) {
+        self.notes.target_tenant = Some(tenant_id.to_owned());
     }
 
     pub fn outcome(&mut self, outcome: Outcome) {
@@ -98,14 +117,14 @@ impl<'a> Context<'a> {
 
     pub fn secret_keys(&self, scope: &SecretScope) -> Result<Arc<KeySet>> {
         match self.keys.secrets(scope) {
-            Some(keys) => Ok(keys),
+            Some(keys) => keys,
             None => self.vault.keyring.for_secrets(&self.vault.store, scope, self.now),
         }
     }
 
     pub fn tenant_keys(&self, scope: &TenantScope) -> Result<Arc<KeySet>> {
         match self.keys.tenant(scope) {
-            Some(keys) => Ok(keys),
+            Some(keys) => keys,
             None => self.vault.keyring.for_tenant(&self.vault.store, scope, self.now),
         }
     }

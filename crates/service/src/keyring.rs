@@ -32,6 +32,11 @@ impl KeySet {
         self.keys.first().ok_or_else(|| Error::internal(format!("{} has no key", self.owner)))
     }
 
+    /// Id of the key that seals now.
+    pub(crate) fn sealing_id(&self) -> Result<&str> {
+        Ok(self.sealing()?.0.as_str())
+    }
+
     fn opening(&self, blob: &[u8]) -> Result<&TenantKey> {
         let id = key_id_of(blob).map_err(unopenable)?;
         let found = self.keys.iter().find(|(candidate, _)| *candidate == id);

@@ -10,6 +10,7 @@ pub mod error;
 mod failure_log;
 pub mod identity;
 pub mod init;
+mod kept;
 mod keyring;
 mod maintenance;
 mod metrics;

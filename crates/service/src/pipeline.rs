@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use scaivault_crypto::digest::sha256;
 use scaivault_domain::access::{self, Denial, Permit, Target};
-use scaivault_domain::action::{Action, ScopeRule};
+use scaivault_domain::action::{AccessRule, Action, ScopeRule};
 use scaivault_domain::audit::AuditAction;
 use scaivault_domain::condition::holds_address;
 use scaivault_domain::policy::DenialReason;
 use scaivault_domain::rate::RateCategory;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{StoreError, StoreResult, WriteTx, idempotency};
+use scaivault_store::{StoreError, StoreResult, WriteTx, idempotency, token};
 
 use crate::caller::{Caller, RequestMeta};
 use crate::context::{AfterCommit, Context, Notes, Outcome};
@@ -19,7 +19,8 @@ use crate::error::{Code, Error, FaultCode, Result};
 use crate::metrics::Stopwatch;
 use crate::operation::{Command, Query};
 use crate::rate::Decision;
-use crate::session::TenantChoice;
+use crate::kept::Kept;
+use crate::session::{TenantChoice, token_revoked};
 use crate::trail::{Subject, audit_action};
 use crate::vault::Vault;
 use crate::warm::WarmKeys;
@@ -100,23 +101,31 @@ impl Vault {
             Err(error) => {
                 let error = self.refuse_at_border(&meta, &session, action, target, error).await;
                 let bucket = &session.identity.internal_id;
-                let rate = self.limiter.charge(bucket, action.spec().rate, 0, now.as_micros());
+                let look = |category| self.limiter.charge(bucket, category, 0, now.as_micros());
+                let rate = action.spec().rate.map_or(Decision::UNLIMITED, look);
                 return Err(Refused { error, rate: Some(rate) });
             }
         };
-        let category = action.spec().rate;
-        let rate = self.limiter.admit(&caller.session.identity.internal_id, category, now.as_micros());
-        if !rate.allowed {
-            self.metrics.rate_limited(category);
-            let error = rate_limited(category, rate.retry_after_seconds);
-            return Err(Refused { error, rate: Some(rate) });
-        }
+        let rate = match action.spec().rate {
+            Some(category) => self.draw(&caller.session.identity.internal_id, category, now)?,
+            None => Decision::UNLIMITED,
+        };
         let admitted = Admitted { caller: Arc::new(caller), rate };
         let passed = check_token_address(&admitted.caller).and_then(|()| check_scopes(&admitted.caller, action));
         match passed {
             Ok(()) => Ok(admitted),
             Err(error) => Err(Refused { error: self.refuse(&admitted, action, target, error).await, rate: Some(rate) }),
         }
+    }
+
+    /// Takes a unit of the identity's bucket; a refusal for the rate alone leaves no entry (contract 06 section 2).
+    fn draw(&self, bucket: &str, category: RateCategory, now: Timestamp) -> Result<Decision, Refused> {
+        let rate = self.limiter.admit(bucket, category, now.as_micros());
+        if rate.allowed {
+            return Ok(rate);
+        }
+        self.metrics.rate_limited(category);
+        Err(Refused { error: rate_limited(category, rate.retry_after_seconds), rate: Some(rate) })
     }
 
     /// Records that an admitted request failed before its operation could run (bad input, missing scope), and answers the error to
@@ -138,16 +147,22 @@ impl Vault {
         {
             return Refused { error: rate_limited(RateCategory::Auth, seconds), rate: None };
         }
-        let Some(suppressed) = self.failure_log.admit(meta.source_ip, now) else { return Refused { error, rate: None } };
-        let mut notes = Notes::default();
-        if suppressed > 0 {
-            notes.extra.insert("suppressed".to_owned(), suppressed.into());
-        }
+        let Some(notes) = self.failure_notes(meta, now) else { return Refused { error, rate: None } };
         let recorded = match self.blank(meta, AuditAction::AuthFailure, &notes, Err(&error)) {
             Ok(draft) => self.record(draft).await,
             Err(error) => Err(error),
         };
         Refused { error: recorded.err().unwrap_or(error), rate: None }
+    }
+
+    /// `None`: this failure is only counted; the next entry tells of it.
+    fn failure_notes(&self, meta: &RequestMeta, now: Timestamp) -> Option<Notes> {
+        let suppressed = self.failure_log.admit(meta.source_ip, now)?;
+        let mut notes = Notes::default();
+        if suppressed > 0 {
+            notes.extra.insert("suppressed".to_owned(), suppressed.into());
+        }
+        Some(notes)
     }
 
     /// A request to act in a tenant it may not enter is recorded at home: the target's auditors have no business with it, and
@@ -161,6 +176,8 @@ impl Vault {
         error: Error,
     ) -> Error {
         let Some(audited) = audit_action(action) else { return error };
+        // Touches nothing and comes before the rate limit: bounded like failed authentications, so that it can't fill the trail.
+        let Some(notes) = self.failure_notes(meta, self.clock.now()) else { return error };
         let identity = &session.identity;
         let standing = access::Standing {
             tenant: identity.tenant.clone(),
@@ -172,7 +189,7 @@ impl Vault {
         };
         let caller = Caller { meta: meta.clone(), session: Arc::clone(session), standing, settings: Default::default() };
         let subject = Subject::of(audited, target, None);
-        let recorded = match self.draft(&caller, &subject, &Notes::default(), Err(&error)) {
+        let recorded = match self.draft(&caller, &subject, &notes, Err(&error)) {
             Ok(mut draft) => {
                 draft.entry.target_tenant_id = error.details().get("tenant_id").and_then(|id| id.as_str()).map(str::to_owned);
                 self.record(draft).await
@@ -200,6 +217,7 @@ impl Vault {
                     Some((result, notes)) => (result, notes, Some(permit.grant().clone())),
                     None => {
                         let (vault, caller, target) = (Arc::clone(self), Arc::clone(&caller), target.clone());
+                        let _place = self.scan_place(action).await;
                         tokio::task::spawn_blocking(move || {
                             let keys = vault.load_keys(&caller, &target, now);
                             let mut cx = Context::new(&vault, &caller, now, keys);
@@ -207,7 +225,7 @@ impl Vault {
                             (result, cx.notes, Some(permit.grant().clone()))
                         })
                         .await
-                        .map_err(Error::internal)?
+                        .unwrap_or_else(|panicked| (Err(Error::internal(panicked)), Notes::default(), None))
                     }
                 }
             }
@@ -261,6 +279,13 @@ impl Vault {
         done.result
     }
 
+    /// Scans take long; all at once they would take every read connection from those who read one row.
+    async fn scan_place(&self, action: Action) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        let spec = action.spec();
+        let scans = matches!(spec.access, AccessRule::Listing(_)) || spec.rate == Some(RateCategory::AuditQuery);
+        if scans { self.scans.acquire().await.ok() } else { None }
+    }
+
     async fn keys_for(self: &Arc<Self>, caller: &Arc<Caller>, target: Target) -> Result<WarmKeys> {
         let now = self.clock.now();
         if let Some(keys) = self.warm_keys(caller, &target, now) {
@@ -282,7 +307,9 @@ impl Vault {
         let target = command.target();
         let mut cx = Context::new(self, caller, now, keys.clone());
         let mut grant = None;
-        let result = match self.permit(caller, command.action(), &target, now) {
+        // A body may take minutes to arrive: what was valid when the request began may have been revoked since.
+        let permit = token_still_lives(tx, caller)?.and_then(|()| self.permit(caller, command.action(), &target, now));
+        let result = match permit {
             Err(error) => Err(error),
             Ok(permit) => {
                 grant = Some(permit.grant().clone());
@@ -312,6 +339,13 @@ impl Vault {
     }
 }
 
+/// Suspending and deleting identities revoke their tokens, so one look is enough for all of them.
+fn token_still_lives(tx: &mut WriteTx<'_>, caller: &Caller) -> StoreResult<Result<()>> {
+    let found = token::find(tx, &caller.session.token.id)?;
+    let lives = found.is_some_and(|token| token.revoked_at.is_none());
+    Ok(if lives { Ok(()) } else { Err(token_revoked()) })
+}
+
 struct Done<T> {
     result: Result<Reply<T>>,
     entry: Option<scaivault_domain::audit::AuditEntry>,
@@ -335,16 +369,32 @@ fn run_once<C: Command>(
         if earlier.body_hash != idempotency.body_hash {
             return Err(Error::field("Idempotency-Key", FaultCode::Conflict, "was used before with another body"));
         }
+        still_allowed(tx, cx, command, permit)?;
         let reply = cx.tenant_keys(scope)?.open_item(KEPT_PURPOSE, &item_id, &earlier.reply)?;
+        let kept = Kept::parse(reply.expose())?;
+        cx.notes = Notes { outcome: kept.outcome, resource_id: kept.resource_id, ..Notes::default() };
         cx.note("replayed", true);
-        return Ok(Reply::Replayed(reply.expose().to_vec()));
+        return Ok(Reply::Replayed(kept.rendered));
     }
     let output = command.run(permit, tx, cx)?;
     let answer = Answer { output, outcome: cx.notes.outcome };
-    let sealed = cx.tenant_keys(scope)?.seal_item(KEPT_PURPOSE, &item_id, &(idempotency.render)(&answer), &*cx.vault.entropy)?;
+    let rendered = (idempotency.render)(&answer);
+    let kept = Kept { outcome: answer.outcome, resource_id: cx.notes.resource_id.clone(), rendered }.to_bytes();
+    let sealed = cx.tenant_keys(scope)?.seal_item(KEPT_PURPOSE, &item_id, &kept, &*cx.vault.entropy)?;
     let reply = idempotency::KeptReply { body_hash: idempotency.body_hash.to_vec(), reply: sealed };
     idempotency::keep(tx, &request_key, scope.tenant().as_str(), &reply, cx.now)?;
     Ok(Reply::Fresh(answer))
+}
+
+/// Roles are an operation's own matter, so a replay asks it: it runs once more and is undone, and only a refusal counts. Anything
+/// else that it may say (the name is taken by now: by the first time) is what the kept answer is for.
+fn still_allowed<C: Command>(tx: &mut WriteTx<'_>, cx: &mut Context<'_>, command: &C, permit: &Permit) -> Result<()> {
+    let tried = tx.attempt(|tx| Err::<(), _>(command.run(permit, tx, cx).err()))?;
+    cx.notes = Notes::default();
+    match tried {
+        Err(Some(refusal)) if refusal.code().status() == 403 => Err(refusal),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn request_key<T>(caller: &Caller, kept: &Idempotency<T>) -> [u8; 32] {

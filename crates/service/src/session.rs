@@ -22,6 +22,9 @@ pub(crate) const ACTIVE: &str = "ACTIVE";
 pub(crate) const SUSPENDED: &str = "SUSPENDED";
 pub(crate) const DELETED: &str = "DELETED";
 
+/// `tnt_` and 64 characters.
+const TENANT_ID_CHARS: usize = 68;
+
 /// Which tenant a request names, if any.
 #[derive(Debug, Clone, Copy)]
 pub enum TenantChoice<'a> {
@@ -60,7 +63,7 @@ impl Vault {
             }
         };
         if session.token.revoked_at.is_some() || session.identity_ended {
-            return Err(Error::new(Code::TokenRevoked, "The token was revoked, or its identity was suspended or deleted"));
+            return Err(token_revoked());
         }
         if session.token.expires_at <= now {
             return Err(Error::new(Code::TokenExpired, "The token has expired; get a new one")
@@ -79,9 +82,11 @@ impl Vault {
             TenantChoice::Home | TenantChoice::Named(None) => identity.tenant.as_str(),
             TenantChoice::Named(Some(name)) => name,
         };
+        // What is echoed and audited of a name that may be none: no longer than an id can be.
+        let shown: String = named.chars().take(TENANT_ID_CHARS).collect();
         let at_home = named == identity.tenant.as_str();
         let denied = |reason: Option<&str>| {
-            let error = Error::new(Code::TenantAccessDenied, format!("You may not act in tenant '{named}'")).with("tenant_id", named);
+            let error = Error::new(Code::TenantAccessDenied, format!("You may not act in tenant '{shown}'")).with("tenant_id", shown.as_str());
             match reason {
                 Some(reason) => error.with("reason", reason),
                 None => error,
@@ -92,7 +97,7 @@ impl Vault {
             return Err(denied(None));
         }
         let is_super = identity.roles.contains(Role::SuperAdmin);
-        let absent = || Error::new(Code::TenantNotFound, format!("Tenant '{named}' not found")).with("tenant_id", named);
+        let absent = || Error::new(Code::TenantNotFound, format!("Tenant '{shown}' not found")).with("tenant_id", shown.as_str());
         let record = self.tenant_record(named).await?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
         if !is_super && record.partner_id != identity.partner.as_str() {
             return Err(denied(None));
@@ -128,6 +133,10 @@ impl Vault {
         .map_err(Error::internal)?
         .map_err(Error::from)
     }
+}
+
+pub(crate) fn token_revoked() -> Error {
+    Error::new(Code::TokenRevoked, "The token was revoked, or its identity was suspended or deleted")
 }
 
 fn load_session(view: &mut ReadView<'_>, hash: &[u8; 32]) -> StoreResult<Option<Session>> {

@@ -20,8 +20,8 @@ pub struct Settings {
     pub audit_checkpoint_file: Option<PathBuf>,
     /// What this program was built from, for the metrics.
     pub commit: &'static str,
-    /// Where the first token is written instead of being printed.
-    pub init_token_file: Option<PathBuf>,
+    /// One gauge of used rate limit for each identity. Off by default: who can scrape then sees who is there.
+    pub metrics_per_identity: bool,
 }
 
 impl Default for Settings {
@@ -38,7 +38,7 @@ impl Default for Settings {
             audit_log_file: None,
             audit_checkpoint_file: None,
             commit: "unknown",
-            init_token_file: None,
+            metrics_per_identity: false,
         }
     }
 }

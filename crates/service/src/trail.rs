@@ -57,7 +57,8 @@ impl Vault {
         let mut draft = self.blank(&caller.meta, subject.action, notes, fate)?;
         let identity = caller.identity();
         let entry = &mut draft.entry;
-        draft.stream = caller.standing.tenant.as_str().to_owned();
+        let target = notes.target_tenant.as_deref().unwrap_or(caller.standing.tenant.as_str());
+        draft.stream = target.to_owned();
         entry.tenant_id = Some(draft.stream.clone());
         entry.target_tenant_id = Some(draft.stream.clone());
         entry.acting_tenant_id = Some(identity.tenant.as_str().to_owned());
@@ -133,6 +134,7 @@ impl Vault {
                 self.published(&entry);
                 Ok(())
             }
+            Err(StoreError::Closed) => Err(StoreError::Closed.into()),
             Err(error) => {
                 self.metrics.audit_failed();
                 Err(Error::unavailable(crate::error::Outage::Audit, error))

@@ -30,6 +30,8 @@ use crate::system::{Counted, UnsealGate};
 /// Sessions kept in memory. One is a few hundred bytes and its policies.
 const REMEMBERED_SESSIONS: usize = 10_000;
 const REMEMBERED_TENANTS: usize = 10_000;
+/// Lists and audit queries that run at a time: fewer than the store has read connections.
+const CONCURRENT_SCANS: usize = 4;
 
 /// What a vault is made of; the binary and the tests fill it in.
 pub struct Parts {
@@ -59,6 +61,8 @@ pub struct Vault {
     pub(crate) statistics: Statistics,
     pub(crate) mirror: Mirror,
     pub(crate) running: Running,
+    /// Places for scans; see [`CONCURRENT_SCANS`].
+    pub(crate) scans: tokio::sync::Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) growth: Growth,
     pub(crate) secrets_counted: Mutex<Counted>,
@@ -83,6 +87,7 @@ impl Vault {
             statistics: Statistics::default(),
             mirror: Mirror::open(&parts.settings),
             running: Running::default(),
+            scans: tokio::sync::Semaphore::new(CONCURRENT_SCANS),
             metrics: Metrics::new(parts.settings.commit),
             growth: Growth::default(),
             secrets_counted: Mutex::new(None),

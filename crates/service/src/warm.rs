@@ -9,23 +9,25 @@ use scaivault_domain::access::{SecretScope, Space, Target, TenantScope};
 use scaivault_domain::time::Timestamp;
 
 use crate::caller::Caller;
+use crate::error::Result;
 use crate::keyring::KeySet;
 use crate::vault::Vault;
 
-/// The keys a request may need. What could not be loaded is missing here; the operation that asks for it hears why.
+/// The keys a request may need, or why they could not be loaded: an operation that asks hears that, and nothing is tried again
+/// inside its transaction.
 #[derive(Clone, Default)]
 pub(crate) struct WarmKeys {
-    secrets: Option<(SecretScope, Arc<KeySet>)>,
-    tenant: Option<(TenantScope, Arc<KeySet>)>,
+    secrets: Option<(SecretScope, Result<Arc<KeySet>>)>,
+    tenant: Option<(TenantScope, Result<Arc<KeySet>>)>,
 }
 
 impl WarmKeys {
-    pub(crate) fn secrets(&self, scope: &SecretScope) -> Option<Arc<KeySet>> {
-        self.secrets.as_ref().filter(|(held, _)| held == scope).map(|(_, keys)| Arc::clone(keys))
+    pub(crate) fn secrets(&self, scope: &SecretScope) -> Option<Result<Arc<KeySet>>> {
+        self.secrets.as_ref().filter(|(held, _)| held == scope).map(|(_, keys)| keys.clone())
     }
 
-    pub(crate) fn tenant(&self, scope: &TenantScope) -> Option<Arc<KeySet>> {
-        self.tenant.as_ref().filter(|(held, _)| held == scope).map(|(_, keys)| Arc::clone(keys))
+    pub(crate) fn tenant(&self, scope: &TenantScope) -> Option<Result<Arc<KeySet>>> {
+        self.tenant.as_ref().filter(|(held, _)| held == scope).map(|(_, keys)| keys.clone())
     }
 }
 
@@ -35,18 +37,15 @@ impl Vault {
         let scope = scope_of(caller, target);
         let tenant = self.keyring.cached_for_tenant(scope.owner(), now)?;
         let secrets = self.keyring.cached_for_secrets(&scope, now)?;
-        Some(WarmKeys { tenant: Some((scope.owner().clone(), tenant)), secrets: Some((scope, secrets)) })
+        Some(WarmKeys { tenant: Some((scope.owner().clone(), Ok(tenant))), secrets: Some((scope, Ok(secrets))) })
     }
 
     /// Loads them. Blocks; never call it inside a transaction.
     pub(crate) fn load_keys(&self, caller: &Caller, target: &Target, now: Timestamp) -> WarmKeys {
         let scope = scope_of(caller, target);
-        let tenant = self.keyring.for_tenant(&self.store, scope.owner(), now).ok();
-        let secrets = self.keyring.for_secrets(&self.store, &scope, now).ok();
-        WarmKeys {
-            tenant: tenant.map(|keys| (scope.owner().clone(), keys)),
-            secrets: secrets.map(|keys| (scope.clone(), keys)),
-        }
+        let tenant = self.keyring.for_tenant(&self.store, scope.owner(), now);
+        let secrets = self.keyring.for_secrets(&self.store, &scope, now);
+        WarmKeys { tenant: Some((scope.owner().clone(), tenant)), secrets: Some((scope, secrets)) }
     }
 }
 

@@ -143,7 +143,14 @@ pub fn end_all_in(tx: &mut WriteTx<'_>, tenant_id: &str, at: Timestamp) -> Store
         "UPDATE token SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL",
         params![tenant_id, at],
     )?;
+    // Shared secrets of the partner live on, without the policies that the tenant had attached to them.
+    connection.execute(
+        "UPDATE secret SET rotation_policy_id = NULL, rotation_assigned_at = NULL, rotation_assigned_by = NULL,
+           secret_policy_id = NULL WHERE policy_tenant_id = $1 AND namespace <> $1",
+        params![tenant_id],
+    )?;
     tx.changed(Change::Access);
+    tx.changed(Change::AllSecrets);
     Ok(())
 }
 

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// An audit entry can't be written; whatever it was to record must not happen.
     #[error("the audit trail can't be written: {0}")]
     Audit(String),
+    /// The store was closed, as it is at the end of a shutdown.
+    #[error("the store is closed")]
+    Closed,
     /// A row that this server can't have written, or can't read any more.
     #[error("stored data is damaged: {0}")]
     Corrupt(String),
@@ -22,7 +25,7 @@ pub enum StoreError {
     /// The schema is newer than this program.
     #[error("the database has schema version {found}, this program knows {known}; start the newer program")]
     SchemaTooNew { found: i64, known: i64 },
-    /// The engine can't do its work at the moment: full disk, lost connection, closed store.
+    /// The engine can't do its work at the moment: full disk, lost connection.
     #[error("storage unavailable: {0}")]
     Unavailable(String),
 }

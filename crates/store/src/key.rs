@@ -82,6 +82,11 @@ pub fn listing(db: &mut impl Database) -> StoreResult<Vec<KeyListing>> {
     )
 }
 
+/// Whether a key is still there.
+pub fn exists(db: &mut impl Database, key_id: &str) -> StoreResult<bool> {
+    Ok(db.number("SELECT COUNT(*) FROM wrapped_key WHERE key_id = $1", params![key_id])? > 0)
+}
+
 /// Destroys every key of an owner: what they wrapped can never be opened again, in backups neither.
 pub fn shred(tx: &mut WriteTx<'_>, level: KeyLevel, owner_id: &str) -> StoreResult<u64> {
     let gone = tx.connection()?.execute(

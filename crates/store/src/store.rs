@@ -47,7 +47,7 @@ impl Store {
     {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.engine.submit(Box::new(OneWrite { work, output: None, sender }))?;
-        receiver.await.map_err(|_| closed())?
+        receiver.await.map_err(|_| unsettled())?
     }
 
     /// Like [`Store::write`], for start-up code that has no async runtime.
@@ -58,7 +58,7 @@ impl Store {
     {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.engine.submit(Box::new(OneWrite { work, output: None, sender }))?;
-        receiver.blocking_recv().map_err(|_| closed())?
+        receiver.blocking_recv().map_err(|_| unsettled())?
     }
 
     /// Runs `look` over one snapshot, on the calling thread (which must be allowed to block).
@@ -80,7 +80,7 @@ impl Store {
         let store = self.clone();
         tokio::task::spawn_blocking(move || store.read(crate::instance::exists))
             .await
-            .map_err(|_| closed())?
+            .map_err(|_| unsettled())?
             .map(|_| ())
     }
 
@@ -95,8 +95,9 @@ impl Store {
     }
 }
 
-fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed".to_owned())
+/// Closing the store finishes what waits, so a job that nobody settled was lost with its thread.
+fn unsettled() -> StoreError {
+    StoreError::Unavailable("a storage thread ended".to_owned())
 }
 
 /// A unit of work on its way through the writer.

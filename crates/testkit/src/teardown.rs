@@ -1,4 +1,5 @@
-//! What must hold when a test ends, whatever it did.
+//! What must hold when a test ends, whatever it did: case Y-4 (no canary value in the clear in any file of the data directory),
+//! U-8 for the database, and a whole audit trail.
 
 use std::path::Path;
 

@@ -7,6 +7,7 @@ use scaivault_store::tenant::{self, TenantRecord};
 
 use super::rules::{self, Refusal};
 use crate::caller::Caller;
+use crate::context::Context;
 use crate::error::{Code, Error, Result};
 use crate::session::DELETED;
 
@@ -25,14 +26,17 @@ pub(super) fn seen_partner(db: &mut impl Database, caller: &Caller, id: &str) ->
         .ok_or_else(|| partner_not_found(id))
 }
 
-pub(super) fn seen_tenant(db: &mut impl Database, caller: &Caller, id: &str) -> Result<TenantRecord> {
-    let found = tenant::find(db, id)?;
-    found.filter(|record| is_seen(caller, record)).ok_or_else(|| tenant_not_found(id))
+pub(super) fn seen_tenant(db: &mut impl Database, cx: &mut Context<'_>, id: &str) -> Result<TenantRecord> {
+    seen_home(db, cx, id)?.ok_or_else(|| tenant_not_found(id))
 }
 
 /// The tenant of something that was found by its own id: unseen, the thing is as good as absent.
-pub(super) fn seen_home(db: &mut impl Database, caller: &Caller, tenant_id: &str) -> Result<Option<TenantRecord>> {
-    Ok(tenant::find(db, tenant_id)?.filter(|record| is_seen(caller, record)))
+pub(super) fn seen_home(db: &mut impl Database, cx: &mut Context<'_>, tenant_id: &str) -> Result<Option<TenantRecord>> {
+    let seen = tenant::find(db, tenant_id)?.filter(|record| is_seen(cx.caller, record));
+    if let Some(record) = &seen {
+        cx.concerns(&record.id);
+    }
+    Ok(seen)
 }
 
 fn is_seen(caller: &Caller, record: &TenantRecord) -> bool {

@@ -39,7 +39,7 @@ directory_operation!(ListGroups, DirectoryRead, Listed<Group>);
 impl Query for ListGroups {
     fn run(&self, _: &Permit, db: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<Group>> {
         cx.touched(&self.tenant_id);
-        let tenant = seen_tenant(db, cx.caller, &self.tenant_id)?;
+        let tenant = seen_tenant(db, cx, &self.tenant_id)?;
         let found = group::list(db, &tenant.id, self.status.map(Status::as_str), self.page.rows())?;
         let items = found.items.into_iter().map(|record| view(db, record)).collect::<Result<Vec<_>>>()?;
         Ok(Listed { items, total: found.total })
@@ -61,10 +61,10 @@ impl Query for GetGroup {
     }
 }
 
-pub(super) fn seen_group(db: &mut impl Database, cx: &Context<'_>, id: &str) -> Result<(GroupRecord, TenantRecord)> {
+pub(super) fn seen_group(db: &mut impl Database, cx: &mut Context<'_>, id: &str) -> Result<(GroupRecord, TenantRecord)> {
     let absent = || Error::new(Code::GroupNotFound, format!("Group '{id}' not found")).with("id", id);
     let record = group::find(db, id)?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
-    let tenant = seen_home(db, cx.caller, &record.tenant_id)?.ok_or_else(absent)?;
+    let tenant = seen_home(db, cx, &record.tenant_id)?.ok_or_else(absent)?;
     Ok((record, tenant))
 }
 
@@ -79,7 +79,7 @@ directory_operation!(CreateGroup, DirectoryChange, Group);
 
 impl Command for CreateGroup {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Group> {
-        let tenant = seen_tenant(tx, cx.caller, &self.tenant_id)?;
+        let tenant = seen_tenant(tx, cx, &self.tenant_id)?;
         demand(cx.caller, &tenant, Role::TenantAdmin)?;
         check_free(tx, &tenant.id, &self.name, None)?;
         let record = GroupRecord {

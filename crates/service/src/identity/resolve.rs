@@ -48,7 +48,7 @@ impl Query for ResolveIdentity {
             _ => lookup::in_tenant(view, cx.caller.identity().tenant.as_str(), &wanted)?,
         };
         let found = found.filter(|found| found.status != DELETED).ok_or_else(absent)?;
-        let home = seen_home(view, cx.caller, &found.tenant_id)?.ok_or_else(absent)?;
+        let home = seen_home(view, cx, &found.tenant_id)?.ok_or_else(absent)?;
         cx.touched(&found.internal_id);
         let groups = group::closure(view, &found.internal_id)?;
         Ok(Resolved {

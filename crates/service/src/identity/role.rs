@@ -56,14 +56,14 @@ enum Record {
 }
 
 impl Record {
-    fn seen(db: &mut impl Database, cx: &Context<'_>, holder: &Holder) -> Result<(Self, TenantRecord)> {
+    fn seen(db: &mut impl Database, cx: &mut Context<'_>, holder: &Holder) -> Result<(Self, TenantRecord)> {
         let absent = || identity_not_found(holder.id());
         let record = match holder {
             Holder::ServiceAccount(id) => service_account::find(db, id)?.map(Self::ServiceAccount),
             Holder::User(id) => user::find(db, id)?.map(Self::User),
         };
         let record = record.filter(|record| record.status() != DELETED).ok_or_else(absent)?;
-        let tenant = seen_home(db, cx.caller, record.tenant_id())?.ok_or_else(absent)?;
+        let tenant = seen_home(db, cx, record.tenant_id())?.ok_or_else(absent)?;
         Ok((record, tenant))
     }
 
@@ -88,7 +88,7 @@ impl Record {
         })
     }
 
-    fn set_roles(&mut self, tx: &mut WriteTx<'_>, cx: &Context<'_>, roles: RoleSet) -> Result<()> {
+    fn set_roles(&mut self, tx: &mut WriteTx<'_>, cx: &mut Context<'_>, roles: RoleSet) -> Result<()> {
         match self {
             Self::ServiceAccount(account) => {
                 account.roles = stored_roles(roles);

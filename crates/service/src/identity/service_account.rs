@@ -64,7 +64,7 @@ directory_operation!(ListServiceAccounts, DirectoryRead, Listed<ServiceAccount>)
 impl Query for ListServiceAccounts {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<ServiceAccount>> {
         cx.touched(&self.tenant_id);
-        let tenant = seen_tenant(view, cx.caller, &self.tenant_id)?;
+        let tenant = seen_tenant(view, cx, &self.tenant_id)?;
         let found = service_account::list(view, &tenant.id, self.status.map(Status::as_str), self.page.rows())?;
         Ok(Listed { items: found.items.into_iter().map(ServiceAccount::from).collect(), total: found.total })
     }
@@ -86,12 +86,12 @@ impl Query for GetServiceAccount {
 
 pub(super) fn seen_account(
     db: &mut impl Database,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     id: &str,
 ) -> Result<(ServiceAccountRecord, TenantRecord)> {
     let absent = || identity_not_found(id);
     let record = service_account::find(db, id)?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
-    let tenant = seen_home(db, cx.caller, &record.tenant_id)?.ok_or_else(absent)?;
+    let tenant = seen_home(db, cx, &record.tenant_id)?.ok_or_else(absent)?;
     Ok((record, tenant))
 }
 
@@ -115,7 +115,7 @@ directory_operation!(CreateServiceAccount, DirectoryChange, NewServiceAccount);
 
 impl Command for CreateServiceAccount {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<NewServiceAccount> {
-        let tenant = seen_tenant(tx, cx.caller, &self.tenant_id)?;
+        let tenant = seen_tenant(tx, cx, &self.tenant_id)?;
         demand(cx.caller, &tenant, Role::TenantAdmin)?;
         check_free(tx, &tenant.id, &self.name, None)?;
         let record = ServiceAccountRecord {

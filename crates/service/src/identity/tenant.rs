@@ -49,7 +49,7 @@ directory_operation!(GetTenant, DirectoryRead, TenantRecord);
 impl Query for GetTenant {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<TenantRecord> {
         cx.touched(&self.id);
-        seen_tenant(view, cx.caller, &self.id)
+        seen_tenant(view, cx, &self.id)
     }
 }
 
@@ -123,7 +123,7 @@ impl Command for UpdateTenant {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<TenantRecord> {
         cx.touched(&self.id);
         self.settings.check(cx)?;
-        let mut record = seen_tenant(tx, cx.caller, &self.id)?;
+        let mut record = seen_tenant(tx, cx, &self.id)?;
         // A tenant can't lock itself out, nor let itself in again.
         let needed = if self.status.is_some() { Role::PartnerAdmin } else { Role::TenantAdmin };
         demand(cx.caller, &record, needed)?;

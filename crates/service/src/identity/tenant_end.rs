@@ -33,7 +33,7 @@ directory_operation!(DeleteTenant, DirectoryChange, ());
 impl Command for DeleteTenant {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {
         cx.touched(&self.id);
-        let mut record = seen_tenant(tx, cx.caller, &self.id)?;
+        let mut record = seen_tenant(tx, cx, &self.id)?;
         let held = demand(cx.caller, &record, Role::PartnerAdmin)?;
         let super_admins = directory::count_with_roles_in(tx, &record.id, super_admin_bits())?;
         if super_admins > 0 {

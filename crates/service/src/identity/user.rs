@@ -78,7 +78,7 @@ directory_operation!(ListUsers, DirectoryRead, Listed<User>);
 impl Query for ListUsers {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<User>> {
         cx.touched(&self.tenant_id);
-        let tenant = seen_tenant(view, cx.caller, &self.tenant_id)?;
+        let tenant = seen_tenant(view, cx, &self.tenant_id)?;
         let status = self.status.map(Status::as_str);
         let found = user::list(view, &tenant.id, status, self.text.as_deref(), self.page.rows())?;
         Ok(Listed { items: views(view, found.items)?, total: found.total })
@@ -102,12 +102,12 @@ impl Query for GetUser {
 
 fn seen_user(
     db: &mut impl Database,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     id: &str,
 ) -> Result<(UserRecord, scaivault_store::tenant::TenantRecord)> {
     let absent = || identity_not_found(id);
     let record = user::find(db, id)?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
-    let tenant = seen_home(db, cx.caller, &record.tenant_id)?.ok_or_else(absent)?;
+    let tenant = seen_home(db, cx, &record.tenant_id)?.ok_or_else(absent)?;
     Ok((record, tenant))
 }
 
@@ -127,7 +127,7 @@ directory_operation!(CreateUser, DirectoryChange, User);
 
 impl Command for CreateUser {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<User> {
-        let tenant = seen_tenant(tx, cx.caller, &self.tenant_id)?;
+        let tenant = seen_tenant(tx, cx, &self.tenant_id)?;
         demand(cx.caller, &tenant, Role::TenantAdmin)?;
         check_free(tx, &tenant.id, &self.email, None)?;
         let record = UserRecord {
@@ -203,7 +203,7 @@ impl Command for UpdateUser {
 
 /// # Errors
 /// `forbidden`, if an identity would widen its own scopes.
-pub(super) fn check_own_scopes(cx: &Context<'_>, id: &str, wanted: ScopeSet) -> Result<()> {
+pub(super) fn check_own_scopes(cx: &mut Context<'_>, id: &str, wanted: ScopeSet) -> Result<()> {
     let own = cx.caller.identity();
     if own.internal_id == id && !own.ceiling.contains_all(wanted) {
         return Err(Refusal::SelfElevation.into());

@@ -95,6 +95,8 @@ impl Command for BindPolicy {
             created_by: cx.actor().to_owned(),
         };
         unique(binding::insert(tx, &record), "identity_id", &identity.identity_id)?;
+        cx.note("binding_id", record.id.as_str());
+        cx.note("bound_identity", identity.identity_id.as_str());
         cx.outcome(Outcome::Created);
         Ok(BindingShown { record, identity_id: identity.identity_id })
     }
@@ -129,6 +131,8 @@ impl Command for UnbindPolicy {
                 .with("id", self.binding_id.as_str())
         })?;
         binding::delete(tx, &found.record.id)?;
+        cx.note("binding_id", found.record.id.as_str());
+        cx.note("bound_identity", found.identity_id.as_str());
         cx.outcome(Outcome::Empty);
         Ok(())
     }

@@ -147,6 +147,9 @@ impl Command for DetachSecret {
         }
         for namespace in namespaces {
             if rotation_policy::detach(tx, scope, &policy.id, namespace, self.path.as_str())? {
+                if namespace == scope.partner().as_str() {
+                    cx.note("namespace", "partner");
+                }
                 cx.outcome(Outcome::Empty);
                 return Ok(());
             }

@@ -125,7 +125,6 @@ pub struct DeletedVersion {
 impl DeleteVersion {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<DeletedVersion> {
         let (path, scope) = (permitted_path(permit)?, permit.secrets());
-        cx.note("version", self.version);
         cx.note("permanent", true);
         let mut record = live(tx, scope, path, cx.now)?;
         self.if_match.check(Some(record.current_version))?;
@@ -133,6 +132,7 @@ impl DeleteVersion {
         if !stored.iter().any(|version| version.version == self.version) {
             return Err(version_not_found(path, Some(self.version)));
         }
+        cx.note("version", self.version);
         let heir = stored.iter().map(|version| version.version).find(|version| *version != self.version);
         let Some(heir) = heir else {
             let message = "This is the only version; delete the secret instead";

@@ -13,11 +13,11 @@ use scaivault_domain::time::Timestamp;
 use scaivault_store::rotation_policy::RotationPolicyRecord;
 use scaivault_store::secret::{self, Presence, RotationAttachment, SecretRecord};
 use scaivault_store::secret_version::{self, VersionRecord};
-use scaivault_store::{WriteTx, rotation_policy, secret_policy};
+use scaivault_store::{WriteTx, key, rotation_policy, secret_policy};
 
 use super::{IfMatch, deleted, permitted_path, version_conflict};
 use crate::context::{Context, Outcome};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Outage, Result};
 use crate::operation::{Command, Operation};
 
 /// A change to what is attached: absent leaves it.
@@ -141,7 +141,7 @@ impl WriteSecret {
 
     fn update(&self, scope: &SecretScope, mut record: SecretRecord, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Written> {
         let previous = record.current_version;
-        let attached_before = record.rotation.clone();
+        let attached_before = record.rotation.clone().map(|attached| (record.policy_tenant_id.clone(), attached.policy_id));
         if let Some(secret_type) = self.secret_type {
             record.secret_type = secret_type;
         }
@@ -154,7 +154,7 @@ impl WriteSecret {
         add_version(tx, cx, scope, &mut record, &self.data)?;
         let mut grace_period_ends = None;
         if let Some(attached) = &record.rotation {
-            let stays = attached_before.as_ref().is_some_and(|before| before.policy_id == attached.policy_id);
+            let stays = attached_before == Some((record.policy_tenant_id.clone(), attached.policy_id.clone()));
             let policy = attached_policy(tx, &record)?;
             // The PUT that attaches a policy starts its clock; every later one under an active policy is a rotation.
             if !stays {
@@ -261,7 +261,8 @@ pub(crate) fn attach_rotation(
         return Ok(());
     };
     rotation_policy::find(tx, scope.owner(), id)?.ok_or_else(|| rotation_policy_not_found(id))?;
-    if record.rotation.as_ref().is_some_and(|attached| attached.policy_id == *id) {
+    let same_tenant = record.policy_tenant_id == scope.owner().tenant().as_str();
+    if same_tenant && record.rotation.as_ref().is_some_and(|attached| attached.policy_id == *id) {
         return Ok(());
     }
     adopt_policy_tenant(record, scope);
@@ -314,8 +315,13 @@ pub(crate) fn add_version(
     data: &SecretString,
 ) -> Result<()> {
     let version = record.last_version + 1;
+    let keys = cx.secret_keys(scope)?;
+    // The keys were fetched before this transaction: sealed under one that was destroyed meanwhile, the value would be lost.
+    if !key::exists(tx, keys.sealing_id()?)? {
+        return Err(Error::unavailable(Outage::Kms, "the sealing key is gone"));
+    }
     let sealed =
-        cx.secret_keys(scope)?.seal(&record.id, version, &record.path, data.expose().as_bytes(), &*cx.vault.entropy)?;
+        keys.seal(&record.id, version, &record.path, data.expose().as_bytes(), &*cx.vault.entropy)?;
     let row = VersionRecord { version, created_at: cx.now, created_by: cx.actor().to_owned(), readable_until: None };
     secret_version::insert(tx, &record.id, &row, &sealed)?;
     record.last_version = version;

@@ -58,7 +58,7 @@ impl Command for CreateToken {
             token_ref: text.token_ref(),
             name: self.name.as_str().to_owned(),
             scopes: i64::from(ScopeSet::from_iter(self.scopes.iter().copied()).bits()),
-            ip_ranges: self.ip_ranges.iter().map(ToString::to_string).collect(),
+            ip_ranges: self.ranges(cx).iter().map(ToString::to_string).collect(),
             created_at: cx.now,
             expires_at,
             revoked_at: None,
@@ -105,12 +105,35 @@ impl CreateToken {
         })
     }
 
+    /// A token that is bound to addresses can't make one that is not: whoever stole it would be free of them.
+    fn binding_ranges<'c>(cx: &'c Context<'_>) -> &'c [ipnet::IpNet] {
+        if cx.caller.identity().roles.at_least(Role::TenantAdmin) { &[] } else { &cx.caller.session.ip_ranges }
+    }
+
+    fn ranges<'c>(&'c self, cx: &'c Context<'_>) -> &'c [ipnet::IpNet] {
+        if self.ip_ranges.is_empty() { Self::binding_ranges(cx) } else { &self.ip_ranges }
+    }
+
+    fn range_faults(&self, cx: &Context<'_>) -> Vec<FieldFault> {
+        let bounds = Self::binding_ranges(cx);
+        let outside = |range: &ipnet::IpNet| !bounds.is_empty() && !bounds.iter().any(|bound| bound.contains(range));
+        let wanted = self.ip_ranges.iter().enumerate();
+        wanted
+            .filter(|(_, range)| outside(range))
+            .map(|(index, _)| {
+                let message = "is outside the ranges that your own token is bound to";
+                FieldFault::new(format!("ip_ranges[{index}]"), FaultCode::NotAllowed, message)
+            })
+            .collect()
+    }
+
     /// When the token ends.
     ///
     /// # Errors
     /// `validation_error` for scopes or a lifetime beyond what the caller can give.
     fn check(&self, cx: &Context<'_>, ceiling: ScopeSet) -> Result<Timestamp> {
         let mut faults = scope_faults(&self.scopes, cx.caller.scopes(), ceiling);
+        faults.extend(self.range_faults(cx));
         let longest = cx.vault.settings.token_max_ttl_seconds;
         // An administrator could make itself a longer one anyway, by way of another identity.
         let outlives = cx.caller.identity().roles.at_least(Role::TenantAdmin);

@@ -102,7 +102,7 @@ impl Engine for SqliteEngine {
 
     fn submit(&self, job: Box<dyn WriteJob>) -> StoreResult<()> {
         let guard = self.jobs.lock();
-        let sender = guard.as_ref().ok_or_else(|| StoreError::Unavailable("the store is closed".to_owned()))?;
+        let sender = guard.as_ref().ok_or(StoreError::Closed)?;
         sender.try_send(job).map_err(|_| StoreError::Unavailable("too many writes are waiting".to_owned()))
     }
 

@@ -92,7 +92,8 @@ async fn a_8_the_token_string_is_shown_once_and_stands_nowhere() {
     actor.get("/v1/secrets/a").await.expect(404);
     actor.get("/v1/secrets/metadata/a").await.expect(404);
     actor.put("/v1/secrets/a", json!({"data": {}})).await.expect_error(403, "insufficient_scope");
-    let sources = ["/v1/auth/tokens".to_owned(), format!("/v1/auth/tokens/{id}"), "/v1/audit/logs?limit=1000".to_owned()];
+    let sources =
+        ["/v1/auth/tokens".to_owned(), format!("/v1/auth/tokens/{id}"), "/v1/audit/logs?limit=1000".to_owned()];
     for source in sources {
         let shown = root.get(&source).await.expect(200).text();
         assert!(!shown.contains(token) && !shown.contains(&token[4..]), "{source}");

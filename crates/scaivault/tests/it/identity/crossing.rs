@@ -20,10 +20,8 @@ async fn who_may_act_where() {
     ] {
         let actor = holder(&app, HOME, roles).await;
         for (place, (status, code)) in places.iter().zip(expected) {
-            let answers = [
-                actor.get("/v1/secrets").in_tenant(place).await,
-                actor.get(&format!("/v1/t/{place}/secrets")).await,
-            ];
+            let answers =
+                [actor.get("/v1/secrets").in_tenant(place).await, actor.get(&format!("/v1/t/{place}/secrets")).await];
             for answer in answers {
                 assert_eq!(answer.status.as_u16(), status, "{roles:?} in {place}: {}", answer.text());
                 if status != 200 {
@@ -76,7 +74,10 @@ async fn a_refusal_at_the_border_is_recorded_at_home() {
     mia.get("/v1/secrets/a").in_tenant(&near).await.expect_error(403, "tenant_access_denied");
     let logs = app.root().get("/v1/audit/logs?action=read").await.expect(200).json();
     let entry = &logs["logs"][0];
-    assert_eq!((&entry["error_code"], &entry["identity_id"]), (&json!("tenant_access_denied"), &json!(mia.identity_id)));
+    assert_eq!(
+        (&entry["error_code"], &entry["identity_id"]),
+        (&json!("tenant_access_denied"), &json!(mia.identity_id))
+    );
     assert_eq!(entry["target_tenant_id"], near.as_str());
 }
 

@@ -199,3 +199,43 @@ async fn resolve_takes_either_form() {
         root.get(&format!("/v1/identity/resolve/{absent}")).await.expect_error(404, "identity_not_found");
     }
 }
+
+#[tokio::test]
+async fn a_new_email_is_the_same_user() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    let mia = app.user("mia", &["secrets:read"], &[("a", &["read"])]).await;
+    mia.get("/v1/secrets/a").await.expect(404);
+    let target = format!("/v1/identity/users/{}", mia.id);
+    root.patch(&target, json!({"email": "new@test.example"})).await.expect(200);
+    mia.get("/v1/secrets/a").await.expect(404);
+    assert_eq!(mia.get("/v1/auth/whoami").await.expect(200).json()["identity_id"], "user:new@test.example");
+    let old = format!("/v1/identity/resolve/user/{}", mia.identity_id);
+    root.get(&old).await.expect_error(404, "identity_not_found");
+    // The old name is free, and whoever takes it is somebody else.
+    let email = mia.identity_id.strip_prefix("user:").unwrap();
+    let other = root.post(USERS, json!({"email": email})).await.expect(201).json();
+    assert_ne!(other["id"], mia.id.as_str());
+    let stranger = super::token_of(&app, HOME, &mia.identity_id, &["secrets:read"]).await;
+    stranger.get("/v1/secrets/a").await.expect_error(403, "access_denied");
+}
+
+#[tokio::test]
+async fn a_partner_admin_runs_the_directories_of_its_tenants() {
+    let app = TestApp::new().await;
+    let near = app.tenant("near").await;
+    let boss = holder(&app, HOME, &["partner_admin"]).await;
+    let users = format!("/v1/identity/tenants/{near}/users");
+    let user = boss.post(&users, json!({"email": "next@test.example"})).await.expect(201).json();
+    let groups = format!("/v1/identity/tenants/{near}/groups");
+    let group = boss.post(&groups, json!({"name": "crew"})).await.expect(201).json();
+    let members = format!("/v1/identity/groups/{}/members", group["id"].as_str().unwrap());
+    let added = boss.post(&members, json!({"identity_id": "user:next@test.example"})).await.expect(201).json();
+    assert_eq!((&added["user_id"], &added["membership_type"]), (&user["id"], &json!("DIRECT")));
+    let accounts = format!("/v1/identity/tenants/{near}/service-accounts");
+    boss.post(&accounts, json!({"name": "crm"})).await.expect(201);
+    let target = format!("/v1/identity/users/{}", user["id"].as_str().unwrap());
+    boss.patch(&target, json!({"status": "SUSPENDED"})).await.expect(200);
+    boss.delete(&target).await.expect(204);
+    assert_eq!(boss.get(&members).await.expect(200).json()["total"], 0);
+}

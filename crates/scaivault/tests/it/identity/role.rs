@@ -171,7 +171,8 @@ async fn the_catalogue_says_what_the_caller_may_give() {
         (&["super_admin"], &["tenant_admin", "partner_admin", "super_admin"]),
     ] {
         let told = holder(&app, HOME, roles).await.get("/v1/identity/roles").await.expect(200).json();
-        let found: Vec<_> = told["roles"].as_array().unwrap().iter().filter(|role| role["assignable"] == true).collect();
+        let found: Vec<_> =
+            told["roles"].as_array().unwrap().iter().filter(|role| role["assignable"] == true).collect();
         let found: Vec<_> = found.iter().map(|role| role["name"].as_str().unwrap()).collect();
         assert_eq!(found, assignable, "{roles:?}");
         assert_eq!(told["roles"].as_array().unwrap().len(), 3);

@@ -77,9 +77,8 @@ async fn a_6_no_token_has_scopes_beyond_the_one_it_is_made_with() {
     let body = json!({"name": "narrow", "scopes": ["identity:admin", "secrets:read"]});
     let narrow = app.root().post("/v1/auth/tokens", body).await.expect(201).json();
     let narrow = app.with_token(narrow["token"].as_str().unwrap());
-    let for_mia = |scope: &str| {
-        narrow.post("/v1/auth/tokens", json!({"name": "t", "identity_id": mia.id, "scopes": [scope]}))
-    };
+    let for_mia =
+        |scope: &str| narrow.post("/v1/auth/tokens", json!({"name": "t", "identity_id": mia.id, "scopes": [scope]}));
     for_mia("secrets:read").await.expect(201);
     for_mia("secrets:list").await.expect_fault("scopes[0]", "not_allowed");
 }
@@ -103,7 +102,8 @@ async fn a_6_no_token_has_scopes_beyond_the_ceiling() {
         "subscriptions:write",
         "identity:read",
     ];
-    let mut allowed: Vec<&str> = user["allowed_scopes"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
+    let mut allowed: Vec<&str> =
+        user["allowed_scopes"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
     allowed.sort_unstable();
     let mut sorted = default.to_vec();
     sorted.sort_unstable();
@@ -219,4 +219,14 @@ async fn ip_ranges_bind_a_token_to_its_places(#[case] address: &str, #[case] all
             assert_eq!(refused.details()["failed_condition"], "token_ip_ranges", "{target}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_makes_no_token_come_twice() {
+    let app = TestApp::new().await;
+    let body = json!({"name": "t", "scopes": ["secrets:read"]});
+    let ask = || app.root().post("/v1/auth/tokens", body.clone()).header("idempotency-key", "k1");
+    let (first, second) = (ask().await.expect(201), ask().await.expect(201));
+    assert_ne!(first.json()["token"], second.json()["token"]);
+    assert_eq!(second.header("idempotent-replayed"), None);
 }

@@ -110,8 +110,7 @@ async fn what_is_absent_or_foreign_answers_alike() {
     let foreign = id_of(&made(&foreign, "foreign").await);
     let plain = app.user("plain", &["secrets:read"], &[]).await;
     let admin = holder(&app, HOME, &["tenant_admin"]).await;
-    let cases =
-        [(&plain, own.as_str()), (&plain, "tok_nothing"), (&admin, foreign.as_str()), (&admin, "tok_nothing")];
+    let cases = [(&plain, own.as_str()), (&plain, "tok_nothing"), (&admin, foreign.as_str()), (&admin, "tok_nothing")];
     for (actor, id) in cases {
         let target = format!("/v1/auth/tokens/{id}");
         actor.get(&target).await.expect_error(404, "token_not_found");

@@ -8,7 +8,13 @@ use super::{SECRETS, rules, secret};
 use crate::identity::{HOME, group_in, holder, id_of};
 
 async fn policy(app: &TestApp) -> String {
-    id_of(&app.root().post("/v1/policies", json!({"name": "p", "rules": rules("**", &["read"])})).await.expect(201).json())
+    id_of(
+        &app.root()
+            .post("/v1/policies", json!({"name": "p", "rules": rules("**", &["read"])}))
+            .await
+            .expect(201)
+            .json(),
+    )
 }
 
 #[tokio::test]

@@ -47,7 +47,8 @@ async fn l_4_one_policy_that_holds_is_enough() {
     let app = TestApp::new().await;
     secret(&app, "app/db").await;
     let mia = app.user("mia", &SECRETS, &[]).await;
-    let elsewhere = json!({"path_pattern": "app/**", "permissions": ["read"], "conditions": {"ip_ranges": ["10.0.0.0/8"]}});
+    let elsewhere =
+        json!({"path_pattern": "app/**", "permissions": ["read"], "conditions": {"ip_ranges": ["10.0.0.0/8"]}});
     conditional(&app, "elsewhere", &mia.id, elsewhere).await;
     mia.get("/v1/secrets/app/db").await.expect_error(403, "ip_not_allowed");
     conditional(&app, "anywhere", &mia.id, json!({"path_pattern": "app/*", "permissions": ["read"]})).await;

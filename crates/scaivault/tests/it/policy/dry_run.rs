@@ -61,11 +61,10 @@ async fn every_bound_policy_says_why_it_did_not_help() {
     let root = app.root();
     let mia = app.user("mia", &SECRETS, &[]).await;
     let denied = ask(&app, question(&mia.id, "a", "read")).await;
-    let nothing = json!({"allowed": false, "reason": "access_denied", "failed_condition": null, "evaluated_policies": []});
+    let nothing =
+        json!({"allowed": false, "reason": "access_denied", "failed_condition": null, "evaluated_policies": []});
     assert_eq!(denied, nothing);
-    let rule = |pattern: &str, permission: &str, conditions: Value| {
-        json!({"path_pattern": pattern, "permissions": [permission], "conditions": conditions})
-    };
+    let rule = |pattern: &str, permission: &str, conditions: Value| json!({"path_pattern": pattern, "permissions": [permission], "conditions": conditions});
     let never = json!({"time_window": {"days": ["mon"], "start": "08:00", "end": "09:00"}});
     let table = [
         ("path_mismatch", rule("b", "read", json!({}))),

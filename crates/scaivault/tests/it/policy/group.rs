@@ -33,8 +33,11 @@ async fn l_8_nested_groups_pass_rights_inwards() {
     secret(&app, "a").await;
     let root = app.root();
     let (mia, boss) = (app.user("mia", &SECRETS, &[]).await, app.user("boss", &SECRETS, &[]).await);
-    let (outer, middle, inner) =
-        (group_in(&app, HOME, "outer").await, group_in(&app, HOME, "middle").await, group_in(&app, HOME, "inner").await);
+    let (outer, middle, inner) = (
+        group_in(&app, HOME, "outer").await,
+        group_in(&app, HOME, "middle").await,
+        group_in(&app, HOME, "inner").await,
+    );
     app.policy_in(HOME, "p", &[("a", &["read"])], &[("group", &middle)]).await;
     join(&app, &inner, &mia.id).await;
     join(&app, &outer, &boss.id).await;

@@ -90,7 +90,10 @@ async fn limits_and_folding() {
     assert_eq!(taken.expect_error(409, "name_exists").details(), json!({"field": "name", "id": folded["id"]}));
     root.post("/v1/policies", json!({"name": "Twice", "rules": rules("a", &["read"])})).await.expect(201);
     let other = app.tenant("other").await;
-    root.post("/v1/policies", json!({"name": "twice", "rules": rules("a", &["read"])})).in_tenant(&other).await.expect(201);
+    root.post("/v1/policies", json!({"name": "twice", "rules": rules("a", &["read"])}))
+        .in_tenant(&other)
+        .await
+        .expect(201);
 }
 
 #[tokio::test]

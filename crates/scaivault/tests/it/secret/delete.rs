@@ -64,7 +64,8 @@ async fn s_11_a_soft_delete_hides_and_a_restore_brings_back() {
     put_versions(&root, "a", 2).await;
     let deleted = root.delete(&url("a")).await.expect(200);
     let until = at(&app, 30 * DAY);
-    let expected = json!({"path": "a", "deleted": true, "permanent": false, "deleted_at": at(&app, 0), "recoverable_until": until});
+    let expected = json!({"path": "a", "deleted": true, "permanent": false,
+        "deleted_at": at(&app, 0), "recoverable_until": until});
     assert_eq!(deleted.json(), expected);
     app.clock.advance(DAY);
     for target in ["a", "a?version=1", "a/versions", "metadata/a"] {

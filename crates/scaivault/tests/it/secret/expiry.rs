@@ -47,14 +47,15 @@ async fn everything_but_reading_works_on_an_expired_secret() {
     root.delete(&url("a?permanent=true")).await.expect(200);
 }
 
-/// `first` is written, then, an hour later, `second`: what `expires_at` (seconds after the second write) and `expires_in` are then.
+/// `first` is written, then, an hour later, `second`: then the secret expires at (seconds after the second write) and
+/// remembers the duration that the last two columns say.
 #[rstest]
 #[case::a_duration_is_remembered(json!({"expires_in": "2h"}), json!({}), Some(2 * HOUR), Some("2h"))]
 #[case::also_when_it_has_passed(json!({"expires_in": "30m"}), json!({}), Some(HOUR / 2), Some("30m"))]
 #[case::a_time_ahead_stays(json!({"expires_at": "+2h"}), json!({}), Some(HOUR), None)]
 #[case::a_time_passed_is_cleared(json!({"expires_at": "+30m"}), json!({}), None, None)]
 #[case::a_time_replaces_a_duration(json!({"expires_in": "2h"}), json!({"expires_at": "+5h"}), Some(4 * HOUR), None)]
-#[case::a_duration_replaces_a_time(json!({"expires_at": "+2h"}), json!({"expires_in": "3h"}), Some(3 * HOUR), Some("3h"))]
+#[case::duration_replaces_time(json!({"expires_at": "+2h"}), json!({"expires_in": "3h"}), Some(3 * HOUR), Some("3h"))]
 #[case::null_duration_clears_a_time(json!({"expires_at": "+2h"}), json!({"expires_in": null}), None, None)]
 #[case::null_time_clears_a_duration(json!({"expires_in": "2h"}), json!({"expires_at": null}), None, None)]
 #[case::none_stays_none(json!({}), json!({}), None, None)]

@@ -28,9 +28,11 @@ async fn an_item_is_short_or_has_everything() {
     let app = TestApp::new().await;
     let root = app.root();
     assert_eq!(list(&root, "").await, json!({"secrets": [], "cursor": null, "has_more": false, "total_count": 0}));
-    let body = json!({"data": {"v": app.canary()}, "secret_type": "json", "metadata": {"tags": ["b", "a"], "owner": "o"}, "options": {"expires_in": "90d"}});
+    let body = json!({"data": {"v": app.canary()}, "secret_type": "json",
+        "metadata": {"tags": ["b", "a"], "owner": "o"}, "options": {"expires_in": "90d"}});
     put_with(&root, "a/b", body).await;
-    let item = json!({"path": "a/b", "secret_type": "json", "version": 1, "updated_at": at(&app, 0), "expires_at": at(&app, 90 * DAY), "tags": ["b", "a"]});
+    let item = json!({"path": "a/b", "secret_type": "json", "version": 1,
+        "updated_at": at(&app, 0), "expires_at": at(&app, 90 * DAY), "tags": ["b", "a"]});
     for target in ["/v1/secrets", "/v1/secrets/", "/v1/secrets?include_metadata=false"] {
         let page = root.get(target).await.expect(200).json();
         assert_eq!(page, json!({"secrets": [item], "cursor": null, "has_more": false, "total_count": 1}));

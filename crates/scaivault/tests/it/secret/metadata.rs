@@ -23,8 +23,10 @@ async fn it_tells_everything_but_the_value() {
     let answer = root.get("/v1/secrets/metadata/app/db").await.expect(200);
     let expected = json!({"path": "app/db", "secret_type": "json", "current_version": 2, "version_count": 2,
         "metadata": {"description": "d", "tags": ["postgres", "production"], "owner": null, "custom": {"k": "v"}},
-        "created_at": created, "updated_at": now, "expires_at": at(&app, 120 * DAY), "last_accessed_at": now, "access_count_30d": 1,
-        "rotation_policy": {"id": "rot_quarterly", "next_rotation": at(&app, 90 * DAY), "last_rotated_at": now, "status": "ok"},
+        "created_at": created, "updated_at": now, "expires_at": at(&app, 120 * DAY),
+        "last_accessed_at": now, "access_count_30d": 1,
+        "rotation_policy": {"id": "rot_quarterly", "next_rotation": at(&app, 90 * DAY),
+            "last_rotated_at": now, "status": "ok"},
         "secret_policy_id": null,
         "options": {"max_versions": 10, "expires_in": "120d", "notify_before": "30d,7d,1d"},
         "deleted_at": null, "recoverable_until": null});

@@ -68,7 +68,8 @@ async fn null_clears_and_absent_leaves() {
     assert_eq!(now["metadata"], json!({"description": "d", "tags": ["t"], "owner": "o", "custom": {"k": "x"}}));
     assert_eq!(now["options"], json!({"max_versions": 5, "expires_in": null, "notify_before": "3d,2d"}));
     let patch = json!({"metadata": {"description": null, "tags": null, "owner": null, "custom": null},
-        "options": {"max_versions": null, "rotation_policy_id": null, "secret_policy_id": null, "notify_before": null}});
+        "options": {"max_versions": null, "rotation_policy_id": null,
+            "secret_policy_id": null, "notify_before": null}});
     let now = root.patch(&url("a"), patch).await.expect(200).json();
     assert_eq!(now["metadata"], json!({"description": null, "tags": [], "owner": null, "custom": {}}));
     assert_eq!(now["options"], json!({"max_versions": 10, "expires_in": null, "notify_before": "30d,7d,1d"}));

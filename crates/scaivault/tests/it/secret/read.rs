@@ -47,7 +47,8 @@ async fn the_answer_tells_of_the_version_and_of_the_secret_as_it_is_now() {
     put_with(&root, "a/b", json!({"data": {"v": app.canary()}, "secret_type": "api_key"})).await;
     let created = at(&app, 0);
     app.clock.advance(HOUR);
-    let body = json!({"data": {"k": 2}, "secret_type": "json", "options": {"expires_in": "90d", "rotation_policy_id": "rot_quarterly"},
+    let body = json!({"data": {"k": 2}, "secret_type": "json",
+        "options": {"expires_in": "90d", "rotation_policy_id": "rot_quarterly"},
         "metadata": {"description": "d", "tags": ["t"], "owner": "team:x", "custom": {"k": "v"}}});
     put_with(&root, "a/b", body).await;
     let written = at(&app, 0);

@@ -154,7 +154,8 @@ async fn generate_makes_a_value_without_a_policy() {
     let rotated = root.post(&url("a/rotate"), json!({"generate": true})).await.expect(200).json();
     assert_eq!(rotated["generated"], true);
     assert_eq!(value(&root, "a").await.len(), 32);
-    let fields = json!([{"name": "v", "generator": "hex", "config": {"length": 8}}, {"name": "id", "generator": "static", "config": {"value": "i"}}]);
+    let fields = json!([{"name": "v", "generator": "hex", "config": {"length": 8}},
+        {"name": "id", "generator": "static", "config": {"value": "i"}}]);
     root.post("/v1/secret-policies", json!({"name": "hex", "fields": fields})).await.expect(201);
     root.patch(&url("a"), json!({"options": {"secret_policy_id": "sp_hex"}})).await.expect(200);
     root.post(&url("a/rotate"), json!({"generate": true})).await.expect(200);
@@ -172,7 +173,8 @@ async fn a_rotation_resets_the_schedule() {
     app.clock.advance(30 * DAY);
     root.post(&url("a/rotate"), json!({"new_value": {}})).await.expect(200);
     let rotation = metadata(&root, "a").await["rotation_policy"].clone();
-    let expected = json!({"id": "rot_quarterly", "next_rotation": at(&app, 90 * DAY), "last_rotated_at": at(&app, 0), "status": "ok"});
+    let expected = json!({"id": "rot_quarterly", "next_rotation": at(&app, 90 * DAY),
+        "last_rotated_at": at(&app, 0), "status": "ok"});
     assert_eq!(rotation, expected);
 }
 

@@ -54,7 +54,8 @@ async fn defaults_hold_on_create_and_nothing_changes_unsaid_on_update() {
 fn full_body() -> Value {
     json!({"data": {"v": "1"}, "secret_type": "ssh_key",
         "metadata": {"description": "d", "tags": ["b", "a"], "owner": "team:x", "custom": {"k": "v"}},
-        "options": {"max_versions": 5, "expires_in": "1h30m", "rotation_policy_id": "rot_quarterly", "notify_before": ["1d", "2w"]}})
+        "options": {"max_versions": 5, "expires_in": "1h30m", "rotation_policy_id": "rot_quarterly",
+            "notify_before": ["1d", "2w"]}})
 }
 
 #[tokio::test]
@@ -63,7 +64,8 @@ async fn given_subfields_replace_and_null_clears() {
     let root = app.root();
     rotation_policy(&root, "quarterly", json!({})).await;
     put_with(&root, "a", full_body()).await;
-    let change = json!({"data": {"v": "2"}, "metadata": {"description": null, "tags": ["new"], "custom": {"other": "x"}},
+    let change = json!({"data": {"v": "2"},
+        "metadata": {"description": null, "tags": ["new"], "custom": {"other": "x"}},
         "options": {"rotation_policy_id": null, "expires_in": null}});
     put_with(&root, "a", change).await;
     let now = metadata(&root, "a").await;
