@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scaivault_crypto::{Entropy, OpaqueToken, RootKey, TokenKind};
+use scaivault_crypto::{Entropy, OpaqueToken, TokenKind};
 use scaivault_domain::id::{TokenId, UserId};
 use scaivault_domain::role::{Role, RoleSet};
 use scaivault_domain::scope::ScopeSet;
@@ -14,7 +14,7 @@ use scaivault_store::user::{self, UserRecord};
 use scaivault_store::{StoreError, key};
 
 use crate::error::{Error, Result};
-use crate::keyring::mint;
+use crate::keyring::{Root, mint};
 use crate::session::ACTIVE;
 use crate::vault::Vault;
 
@@ -37,7 +37,7 @@ pub(crate) fn salt(entropy: &dyn Entropy) -> Result<Vec<u8>> {
 }
 
 /// Writes everything in one transaction: a first start that was cut off left nothing and can be repeated.
-pub(crate) fn run(vault: &Arc<Vault>, root: &RootKey, provider: &str, salt: Vec<u8>) -> Result<FirstStart> {
+pub(crate) fn run(vault: &Arc<Vault>, root: &Root, provider: &str, salt: Vec<u8>) -> Result<FirstStart> {
     let now = vault.now();
     let entropy = &*vault.entropy;
     let instance_key = mint::instance(root, now, entropy)?;

@@ -2,11 +2,13 @@
 //!
 //! root key -> instance key; root key -> partner key -> tenant key and the partner's namespace key. Nothing here writes.
 
+mod root;
+
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use scaivault_crypto::envelope::key_id_of;
-use scaivault_crypto::{InstanceKey, KeyId, MacKey, PartnerKey, RootKey, SecretBytes, SecretVersion, TenantKey};
+use scaivault_crypto::{InstanceKey, KeyId, MacKey, PartnerKey, SecretBytes, SecretVersion, TenantKey};
 use scaivault_crypto::{DataKey, Entropy, mac};
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
 use scaivault_domain::time::Timestamp;
@@ -16,6 +18,8 @@ use scaivault_store::secret_version::SealedValue;
 
 use crate::cache::GenerationCache;
 use crate::error::{Error, Outage, Result};
+
+pub(crate) use root::Root;
 
 /// Owners whose keys are kept unwrapped at a time.
 const REMEMBERED_OWNERS: usize = 4096;
@@ -80,7 +84,7 @@ fn unopenable(error: scaivault_crypto::CryptoError) -> Error {
 
 /// What is there only while the server is unsealed.
 pub(crate) struct Unsealed {
-    root: RootKey,
+    root: Root,
     pub(crate) instance: InstanceKey,
     pub(crate) instance_key_id: KeyId,
     pub(crate) cursor_key: MacKey,
@@ -106,19 +110,14 @@ impl Keyring {
     }
 
     /// Opens the instance key with `root`. A wrong root key opens nothing, and nothing changes.
-    pub(crate) fn unseal(&self, store: &Store, root: RootKey) -> Result<(), String> {
+    pub(crate) fn unseal(&self, store: &Store, root: Root) -> Result<(), String> {
         let wrapped = store
             .read(|view| key::of_owner(view, KeyLevel::Instance, INSTANCE_OWNER))
             .map_err(|error| error.to_string())?
             .into_iter()
             .next()
             .ok_or("the database has no instance key")?;
-        let instance = root
-            .unwrap_instance(&wrapped.wrapped)
-            .map_err(|_| "the root key does not open this database: it is another one's, or the database was altered")?;
-        let cursor_key = MacKey::derive(&instance, mac::CURSOR_LABEL).map_err(|error| error.to_string())?;
-        let instance_key_id = KeyId::new(wrapped.key_id).map_err(|error| error.to_string())?;
-        *self.unsealed.write() = Some(Arc::new(Unsealed { root, instance, instance_key_id, cursor_key }));
+        *self.unsealed.write() = Some(Arc::new(Unsealed::open(root, wrapped)?));
         Ok(())
     }
 
@@ -224,7 +223,7 @@ pub(crate) mod mint {
     }
 
     /// The instance key, wrapped by the root key.
-    pub(crate) fn instance(root: &RootKey, now: Timestamp, entropy: &dyn Entropy) -> Result<WrappedKey> {
+    pub(crate) fn instance(root: &Root, now: Timestamp, entropy: &dyn Entropy) -> Result<WrappedKey> {
         let id = key_id(now, entropy)?;
         let key = InstanceKey::generate(entropy).map_err(Error::internal)?;
         let blob = root.wrap_instance(&id, &key, entropy).map_err(Error::internal)?;
@@ -232,7 +231,7 @@ pub(crate) mod mint {
     }
 
     /// A partner's own key and that of its shared secrets.
-    pub(crate) fn partner(root: &RootKey, partner_id: &str, now: Timestamp, entropy: &dyn Entropy) -> Result<[WrappedKey; 2]> {
+    pub(crate) fn partner(root: &Root, partner_id: &str, now: Timestamp, entropy: &dyn Entropy) -> Result<[WrappedKey; 2]> {
         let (id, namespace_id) = (key_id(now, entropy)?, key_id(now, entropy)?);
         let key = PartnerKey::generate(entropy).map_err(Error::internal)?;
         let namespace = TenantKey::generate(entropy).map_err(Error::internal)?;
@@ -247,7 +246,7 @@ pub(crate) mod mint {
 
     /// A tenant's key under its partner's newest one.
     pub(crate) fn tenant(
-        root: &RootKey,
+        root: &Root,
         partner_key: &WrappedKey,
         tenant_id: &str,
         now: Timestamp,
@@ -263,7 +262,16 @@ pub(crate) mod mint {
 }
 
 impl Unsealed {
-    pub(crate) fn root(&self) -> &RootKey {
+    pub(crate) fn open(root: Root, wrapped: WrappedKey) -> Result<Self, String> {
+        let instance = root
+            .unwrap_instance(&wrapped.wrapped)
+            .map_err(|_| "the root key does not open this database: it is another one's, or the database was altered")?;
+        let cursor_key = MacKey::derive(&instance, mac::CURSOR_LABEL).map_err(|error| error.to_string())?;
+        let instance_key_id = KeyId::new(wrapped.key_id).map_err(|error| error.to_string())?;
+        Ok(Self { root, instance, instance_key_id, cursor_key })
+    }
+
+    pub(crate) fn root(&self) -> &Root {
         &self.root
     }
 }

@@ -1,6 +1,9 @@
 //! Figures about the service, in a registry of its own (a process may hold several vaults: the tests do). Names and labels are
 //! those of contract 12 section 1; a label never holds a path, a token or a value.
 
+mod fill;
+mod kms;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,10 +13,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use scaivault_domain::audit::{AuditAction, AuditEntry};
 use scaivault_domain::rate::RateCategory;
 use scaivault_domain::secret::SecretType;
+
+use self::fill::BucketFill;
+pub(crate) use self::kms::{KmsLatency, KmsOperation};
+use crate::rate::UsedBucket;
 
 /// What [`Metrics::render`] writes, for the `Content-Type` of the answer.
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -74,6 +82,8 @@ pub(crate) struct Scrape {
     pub(crate) pool: (usize, usize),
     /// Secrets by tenant; `None` when the database can't be asked.
     pub(crate) secrets: Option<Vec<(String, i64)>>,
+    /// Rate limits by identity; empty unless the operator wants them.
+    pub(crate) buckets: Vec<UsedBucket>,
 }
 
 pub struct Metrics {
@@ -95,12 +105,16 @@ pub struct Metrics {
     cache_hits: Counter,
     cache_misses: Counter,
     sealed: Gauge,
+    kms: KmsLatency,
+    bucket_fill: BucketFill,
+    /// Held while a scrape sets its gauges and writes them: two at once would see each other's half.
+    rendering: Mutex<()>,
     last_audit_commit_micros: AtomicI64,
 }
 
 impl Metrics {
-    /// `commit` is what the program was built from.
-    pub(crate) fn new(commit: &'static str) -> Self {
+    /// `commit` is what the program was built from; `per_identity` also shows rate limits by identity.
+    pub(crate) fn new(commit: &'static str, per_identity: bool) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -120,9 +134,12 @@ impl Metrics {
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
             sealed: Gauge::default(),
+            kms: KmsLatency::new(),
+            bucket_fill: BucketFill::default(),
+            rendering: Mutex::new(()),
             last_audit_commit_micros: AtomicI64::new(0),
         };
-        metrics.registry = metrics.registered(commit);
+        metrics.registry = metrics.registered(commit, per_identity);
         metrics
     }
 }
@@ -134,7 +151,7 @@ fn durations() -> Histogram {
 
 impl Metrics {
     /// The names. Those of counters go without `_total` here and that of an info without `_info`: the encoder adds them.
-    fn registered(&self, commit: &'static str) -> Registry {
+    fn registered(&self, commit: &'static str, per_identity: bool) -> Registry {
         let mut registry = Registry::with_prefix("scaivault");
         registry.register("requests", "Requests answered", self.requests.clone());
         registry.register("request_duration_seconds", "Time to answer a request", self.request_durations.clone());
@@ -152,6 +169,10 @@ impl Metrics {
         registry.register("audit_failures", "Audit entries that could not be written", self.audit_failures.clone());
         registry.register("cache_hits", "Reads answered from memory", self.cache_hits.clone());
         registry.register("cache_misses", "Reads that went to the database", self.cache_misses.clone());
+        registry.register("kms_latency_seconds", "Time of an operation with the root key or the signing key", self.kms.figures());
+        if per_identity {
+            registry.register("rate_limit_bucket_fill", "Used part of a rate limit", self.bucket_fill.0.clone());
+        }
         registry.register("sealed", "1 while the server is sealed", self.sealed.clone());
         let build = BuildLabels { version: crate::system::VERSION, commit };
         registry.register("build", "What runs here", Info::new(build));
@@ -175,6 +196,10 @@ impl Metrics {
 
     pub fn rate_limited(&self, category: RateCategory) {
         self.rate_limit_hits.get_or_create(&CategoryLabel { category: category.as_str() }).inc();
+    }
+
+    pub(crate) fn kms(&self) -> &KmsLatency {
+        &self.kms
     }
 
     pub(crate) fn cache_hit(&self) {
@@ -227,6 +252,7 @@ impl Metrics {
 
     /// The figures as OpenMetrics text, which Prometheus reads.
     pub(crate) fn render(&self, scrape: Scrape) -> String {
+        let _alone = self.rendering.lock();
         self.sealed.set(i64::from(scrape.sealed));
         self.db_pool_size.set(i64::try_from(scrape.pool.0).unwrap_or(i64::MAX));
         self.db_pool_available.set(i64::try_from(scrape.pool.1).unwrap_or(i64::MAX));
@@ -237,6 +263,7 @@ impl Metrics {
                 self.secrets.get_or_create(&TenantLabel { tenant }).set(count);
             }
         }
+        self.bucket_fill.show(scrape.buckets);
         let mut out = String::new();
         // Writing into a string can't fail; if it did, half of the figures would be worse than none.
         if text::encode(&mut out, &self.registry).is_err() {
@@ -287,7 +314,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_contract() {
-        let metrics = Metrics::new("abc1234");
+        let metrics = Metrics::new("abc1234", false);
         metrics.request("GET", Some(RateCategory::Read), 200, 0.001);
         metrics.request("BREW", None, 405, 0.001);
         metrics.rate_limited(RateCategory::Write);
@@ -297,7 +324,9 @@ mod tests {
         metrics.cache_miss();
         metrics.audit_failed();
         let _active = metrics.in_flight(Some(RateCategory::List));
-        let text = metrics.render(Scrape { sealed: true, pool: (8, 7), secrets: Some(vec![("tnt_a".to_owned(), 5)]) });
+        metrics.kms().time(KmsOperation::Sign, || ());
+        let secrets = Some(vec![("tnt_a".to_owned(), 5)]);
+        let text = metrics.render(Scrape { sealed: true, pool: (8, 7), secrets, ..Scrape::default() });
         for line in [
             "scaivault_requests_total{method=\"GET\",path_category=\"read\",status=\"200\"} 1",
             "scaivault_requests_total{method=\"other\",path_category=\"none\",status=\"405\"} 1",
@@ -315,6 +344,7 @@ mod tests {
             "scaivault_cache_hits_total 1",
             "scaivault_cache_misses_total 1",
             "scaivault_sealed 1",
+            "scaivault_kms_latency_seconds_count{operation=\"sign\"} 1",
             concat!("scaivault_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\",commit=\"abc1234\"} 1"),
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
@@ -324,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_tenant_that_is_gone_leaves_the_picture() {
-        let metrics = Metrics::new("abc1234");
+        let metrics = Metrics::new("abc1234", false);
         let secrets = |tenant: &str| Scrape { secrets: Some(vec![(tenant.to_owned(), 1)]), ..Scrape::default() };
         metrics.render(secrets("tnt_a"));
         let text = metrics.render(secrets("tnt_b"));
@@ -334,8 +364,21 @@ mod tests {
     }
 
     #[test]
+    fn buckets_show_only_where_they_are_wanted() {
+        let used = |identity: &str| Scrape {
+            buckets: vec![UsedBucket { category: RateCategory::Read, identity: identity.to_owned(), used: 0.25 }],
+            ..Scrape::default()
+        };
+        assert!(!Metrics::new("abc1234", false).render(used("usr_a")).contains("bucket_fill"));
+        let metrics = Metrics::new("abc1234", true);
+        let line = "scaivault_rate_limit_bucket_fill{category=\"read\",identity=\"usr_a\"} 0.25";
+        assert!(metrics.render(used("usr_a")).contains(line));
+        assert!(!metrics.render(used("usr_b")).contains("usr_a"));
+    }
+
+    #[test]
     fn a_dropped_request_is_no_longer_active() {
-        let metrics = Metrics::new("abc1234");
+        let metrics = Metrics::new("abc1234", false);
         drop(metrics.in_flight(None));
         assert!(metrics.render(Scrape::default()).contains("scaivault_active_requests{path_category=\"none\"} 0"));
     }

@@ -99,10 +99,10 @@ impl Vault {
         let caller = match self.enter(meta.clone(), Arc::clone(&session), choice).await {
             Ok(caller) => caller,
             Err(error) => {
-                let error = self.refuse_at_border(&meta, &session, action, target, error).await;
                 let bucket = &session.identity.internal_id;
-                let look = |category| self.limiter.charge(bucket, category, 0, now.as_micros());
-                let rate = action.spec().rate.map_or(Decision::UNLIMITED, look);
+                let draw = |category| self.limiter.admit(bucket, category, now.as_micros());
+                let rate = action.spec().rate.map_or(Decision::UNLIMITED, draw);
+                let error = self.refuse_at_border(&meta, &session, action, target, error, rate.allowed).await;
                 return Err(Refused { error, rate: Some(rate) });
             }
         };
@@ -118,7 +118,7 @@ impl Vault {
         }
     }
 
-    /// Takes a unit of the identity's bucket; a refusal for the rate alone leaves no entry (contract 06 section 2).
+    /// Takes a unit of the identity's bucket.
     fn draw(&self, bucket: &str, category: RateCategory, now: Timestamp) -> Result<Decision, Refused> {
         let rate = self.limiter.admit(bucket, category, now.as_micros());
         if rate.allowed {
@@ -174,10 +174,13 @@ impl Vault {
         action: Action,
         target: Option<&Target>,
         error: Error,
+        within_rate: bool,
     ) -> Error {
         let Some(audited) = audit_action(action) else { return error };
-        // Touches nothing and comes before the rate limit: bounded like failed authentications, so that it can't fill the trail.
-        let Some(notes) = self.failure_notes(meta, self.clock.now()) else { return error };
+        // The tenant is decided before the rate, so these can't be refused for their number. Beyond it they are recorded like
+        // failed authentications: bounded, the rest counted, so that nobody fills the trail with them.
+        let notes = if within_rate { Some(Notes::default()) } else { self.failure_notes(meta, self.clock.now()) };
+        let Some(notes) = notes else { return error };
         let identity = &session.identity;
         let standing = access::Standing {
             tenant: identity.tenant.clone(),

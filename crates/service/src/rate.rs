@@ -6,15 +6,18 @@
 //! the last minute, and by a cap beyond that.
 
 mod bucket;
+mod most_used;
 mod throttle;
 
 use std::net::IpAddr;
 
 use scaivault_domain::rate::{RateCategory, RateLimits};
 
+pub(crate) use most_used::UsedBucket;
 pub use throttle::FailedAuthThrottle;
 
 use bucket::Buckets;
+use most_used::MostUsed;
 
 /// Sign-in, token endpoints and exchange, per client address (contract 12 section 5).
 pub const ADDRESS_PER_MINUTE: u32 = 60;
@@ -64,6 +67,17 @@ impl RateLimiter {
     /// Takes `units` from the bucket, below zero if need be: for work whose size is known only after it was admitted.
     pub fn charge(&self, key: &str, category: RateCategory, units: u32, now_micros: i64) -> Decision {
         self.buckets(category).map_or(Decision::UNLIMITED, |buckets| buckets.charge(key, units, now_micros))
+    }
+
+    /// The `limit` buckets that are used most; those that are full again are not among them.
+    pub(crate) fn used(&self, now_micros: i64, limit: usize) -> Vec<UsedBucket> {
+        let mut most = MostUsed::new(limit);
+        for &category in RateCategory::ALL {
+            if let Some(buckets) = self.buckets(category) {
+                buckets.each_used(now_micros, |identity, used| most.offer(category, identity, used));
+            }
+        }
+        most.into_vec()
     }
 
     fn buckets(&self, category: RateCategory) -> Option<&Buckets<String>> {

@@ -18,7 +18,9 @@ pub(crate) struct Turn<'r> {
 impl Running {
     /// `None` while another request holds `key`.
     pub(crate) fn begin(&self, key: [u8; 32]) -> Option<Turn<'_>> {
-        self.keys.lock().insert(key).then_some(Turn { running: self, key })
+        // Not `then_some`: a turn made in vain would give the key free when it is dropped.
+        let is_first = self.keys.lock().insert(key);
+        is_first.then(|| Turn { running: self, key })
     }
 }
 

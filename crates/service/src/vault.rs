@@ -17,7 +17,7 @@ use crate::caller::Session;
 use crate::error::{Code, Error, Outage, Result};
 use crate::failure_log::FailureLog;
 use crate::init::{self, FirstStart};
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, Root};
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::rate::{FailedAuthThrottle, RateLimiter};
@@ -88,7 +88,7 @@ impl Vault {
             mirror: Mirror::open(&parts.settings),
             running: Running::default(),
             scans: tokio::sync::Semaphore::new(CONCURRENT_SCANS),
-            metrics: Metrics::new(parts.settings.commit),
+            metrics: Metrics::new(parts.settings.commit, parts.settings.metrics_per_identity),
             growth: Growth::default(),
             secrets_counted: Mutex::new(None),
             unseal_gate: UnsealGate::default(),
@@ -130,7 +130,7 @@ impl Vault {
             return Ok(None);
         }
         match self.provider.obtain(record.kdf_salt.as_deref()) {
-            Ok(root) => self.unseal_with(root),
+            Ok(root) => self.unseal_with(self.watched(root)),
             Err(error) => self.stay_sealed(&error.to_string()),
         }
         Ok(None)
@@ -139,13 +139,17 @@ impl Vault {
     /// Makes a new instance in an empty database and unseals it.
     pub fn initialise(self: &Arc<Self>) -> Result<FirstStart, SealOrError> {
         let salt = init::salt(&*self.entropy)?;
-        let root = self.provider.create(&salt, &*self.entropy)?;
+        let root = self.watched(self.provider.create(&salt, &*self.entropy)?);
         let first = init::run(self, &root, self.provider.name(), salt)?;
         self.unseal_with(root);
         Ok(first)
     }
 
-    fn unseal_with(&self, root: RootKey) {
+    fn watched(&self, root: RootKey) -> Root {
+        Root::new(root, self.metrics.kms().clone())
+    }
+
+    fn unseal_with(&self, root: Root) {
         match self.keyring.unseal(&self.store, root) {
             Ok(()) => {
                 *self.seal_reason.lock() = None;
@@ -200,7 +204,7 @@ impl Vault {
                 .ok_or_else(|| Error::new(Code::InvalidRequest, "The server is not initialized; run: scaivault init"))?;
             let salt = record.kdf_salt.ok_or_else(|| wrong("the provider takes no passphrase".to_owned()))?;
             let root = vault.provider.unseal_with(&passphrase, &salt).map_err(|error| wrong(error.to_string()))?;
-            vault.keyring.unseal(&vault.store, root).map_err(wrong)?;
+            vault.keyring.unseal(&vault.store, vault.watched(root)).map_err(wrong)?;
             *vault.seal_reason.lock() = None;
             tracing::info!("unsealed by an operator");
             Ok(())

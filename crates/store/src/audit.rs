@@ -280,6 +280,21 @@ pub fn streams(db: &mut impl Database) -> StoreResult<Vec<String>> {
     }
 }
 
+/// The next stream by name that anything is left of: entries, a checkpoint or an anchor. A trail whose entries are all gone
+/// is found by what was signed of it.
+pub fn next_trace(db: &mut impl Database, after: &str) -> StoreResult<Option<String>> {
+    let mut next: Option<String> = None;
+    for table in ["audit_entry", "audit_checkpoint", "audit_anchor"] {
+        let sql = format!("SELECT MIN(stream) FROM {table} WHERE stream > $1");
+        let found = db.first(&sql, params![after], |row| row.opt_text(0))?.flatten();
+        next = match (next, found) {
+            (Some(next), Some(found)) => Some(next.min(found)),
+            (next, found) => next.or(found),
+        };
+    }
+    Ok(next)
+}
+
 /// The last number given out in a stream, 0 before the first.
 pub fn last_seq(db: &mut impl Database, stream: &str) -> StoreResult<i64> {
     db.number("SELECT MAX(seq) FROM audit_entry WHERE stream = $1", params![stream])

@@ -36,9 +36,9 @@ pub mod token;
 mod tx;
 pub mod user;
 
-pub use engine::sqlite::inspect::{Inspected, inspect_sqlite};
+pub use engine::sqlite::inspect::{Inspected, Inspection, inspect_sqlite};
 pub use engine::sqlite::{SqliteLocation, SqliteOptions};
 pub use error::{StoreError, StoreResult};
 pub use sql::{Connection, Database, Param, Row};
-pub use store::{CommitListener, Store};
+pub use store::{CommitListener, Snapshots, Store};
 pub use tx::{Change, ReadView, WriteTx};

@@ -96,6 +96,17 @@ impl Store {
 }
 
 /// Closing the store finishes what waits, so a job that nobody settled was lost with its thread.
+/// Whatever gives snapshots, one after the other: long walks take many, so that none stands in the way of the rest.
+pub trait Snapshots {
+    fn read<T>(&mut self, look: impl FnOnce(&mut ReadView<'_>) -> T) -> T;
+}
+
+impl Snapshots for Store {
+    fn read<T>(&mut self, look: impl FnOnce(&mut ReadView<'_>) -> T) -> T {
+        Store::read(self, look)
+    }
+}
+
 fn unsettled() -> StoreError {
     StoreError::Unavailable("a storage thread ended".to_owned())
 }

@@ -5,9 +5,11 @@ mod filter;
 mod growth;
 mod history;
 mod logs;
+mod offline;
 mod signing;
 mod summary;
 mod verify;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ mod tests;
 pub use checkpoint::{CheckpointPage, ListCheckpoints, SignedCheckpoint};
 pub use filter::{LogFilter, StreamChoice, TimeRange, parse_actions, parse_actor_type};
 pub use history::{IdentityHistory, IdentityTrail, PathHistory, PathSummary, PathTrail};
+pub use offline::{TrailKeys, verify_stream};
 pub use logs::{LogPage, QueryLogs};
 pub use scaivault_store::audit::{StoredEntry, Totals};
 pub use summary::{AuditSummary, Summary};

@@ -97,6 +97,20 @@ impl<K: Hash + Eq> Buckets<K> {
         bucket.decision(self.limit, allowed, now)
     }
 
+    /// Hands over every bucket that is not full with the part of it that is used, 0 to 1.
+    pub(super) fn each_used(&self, now: i64, mut each: impl FnMut(&K, f64)) {
+        for shard in &self.shards {
+            for (key, bucket) in &shard.lock().buckets {
+                let mut bucket = *bucket;
+                bucket.refill(self.limit, now);
+                let used = capacity(self.limit).saturating_sub(bucket.level.max(0));
+                if used > 0 {
+                    each(key, used as f64 / capacity(self.limit) as f64);
+                }
+            }
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().buckets.len()).sum()

@@ -151,3 +151,23 @@ fn a_flood_of_addresses_does_not_free_the_blocked() {
     }
     assert_eq!(throttle.blocked(ip(1), 1), Some(60));
 }
+
+#[test]
+fn what_is_used_most_can_be_seen_and_is_bounded() {
+    let limiter = RateLimiter::new(&RateLimits::default());
+    for (key, units) in [("a", 25), ("b", 1), ("c", 200)] {
+        limiter.charge(key, RateCategory::BatchRead, units, 0);
+    }
+    limiter.charge("a", RateCategory::Read, 0, 0);
+    let seen = |now, limit| {
+        let mut seen = limiter.used(now, limit);
+        seen.sort_by(|a, b| a.identity.cmp(&b.identity));
+        seen.into_iter().map(|bucket| (bucket.category, bucket.identity, bucket.used)).collect::<Vec<_>>()
+    };
+    let bucket = |key: &str, used| (RateCategory::BatchRead, key.to_owned(), used);
+    assert_eq!(seen(0, 10), [bucket("a", 0.25), bucket("b", 0.01), bucket("c", 1.0)]);
+    assert_eq!(seen(0, 2), [bucket("a", 0.25), bucket("c", 1.0)]);
+    // A minute gives 100 units back; looking costs nothing.
+    assert_eq!(seen(60_000_000, 10), [bucket("c", 1.0)]);
+    assert_eq!(seen(120_000_000, 10), []);
+}

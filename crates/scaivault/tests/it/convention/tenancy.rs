@@ -71,7 +71,9 @@ async fn unknown_tenants_are_404_for_who_may_ask() {
     for tenant in ["tnt_none", "tnt_", "default", "ptn_default", "TNT_DEFAULT", "tnt_default2", "..", &"t".repeat(300)]
     {
         let answer = root.get(&format!("/v1/t/{tenant}/secrets/x")).await.expect_error(404, "tenant_not_found");
-        assert_eq!(answer.details()["tenant_id"], tenant);
+        // What is longer than any id need not be told whole.
+        let told = answer.details()["tenant_id"].as_str().unwrap().to_owned();
+        assert!(told == tenant || (tenant.len() > 68 && tenant.starts_with(&told)), "{told}");
         root.get("/v1/secrets/x").in_tenant(tenant).await.expect_error(404, "tenant_not_found");
     }
     root.get("/v1/t//secrets/x").await.expect_error(404, "tenant_not_found");

@@ -99,3 +99,22 @@ async fn tokens_and_policies_for_another_tenant_are_made_there() {
     boss.post(&format!("/v1/t/{near}/policies/{id}/bindings"), bind).await.expect(201);
     app.with_token(made["token"].as_str().unwrap()).get("/v1/secrets/a").await.expect_error(404, "secret_not_found");
 }
+
+#[tokio::test]
+async fn u_5_changes_of_a_directory_are_seen_by_its_auditors() {
+    let app = TestApp::new().await;
+    let near = app.tenant("near").await;
+    let boss = holder(&app, HOME, &["partner_admin"]).await;
+    let auditor = app.user_in(&near, "auditor", &["audit:read"], &[]).await;
+    let body = json!({"email": "new@test.example"});
+    let made = boss.post(&format!("/v1/identity/tenants/{near}/users"), body).await.expect(201);
+    let id = made.header("x-request-id").unwrap();
+    let found = auditor.get(&format!("/v1/audit/logs?request_id={id}")).await.expect(200).json();
+    let entry = &found["logs"][0];
+    assert_eq!(
+        (&entry["action"], &entry["target_tenant_id"], &entry["identity_id"], &entry["resource_id"]),
+        (&json!("identity_change"), &json!(near), &json!(boss.identity_id), &made.json()["id"])
+    );
+    let home = app.root().get(&format!("/v1/audit/logs?request_id={id}")).await.expect(200).json();
+    assert_eq!(home["logs"], json!([]));
+}

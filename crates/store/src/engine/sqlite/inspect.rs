@@ -12,11 +12,11 @@ use super::connection::{SqliteReader, engine_error};
 use crate::error::{StoreError, StoreResult};
 use crate::migrate;
 use crate::sql::{Connection, Database as _};
+use crate::store::Snapshots;
 use crate::tx::{ReadView, SnapshotSource};
 
 /// What there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inspected<T> {
+pub enum Inspected {
     /// No database: the first start makes one.
     Absent,
     /// The server that had it open did not close it; the next one recovers it. Until then nobody can look without changing it.
@@ -27,19 +27,16 @@ pub enum Inspected<T> {
         /// Schema version of the database and of this program.
         found: i64,
         known: i64,
-        /// What `look` saw; `None` unless the two versions are equal.
-        seen: Option<T>,
+        /// To look further; `None` unless the two versions are equal.
+        database: Option<Inspection>,
     },
 }
 
-/// Opens the database for reading, if there is one, and runs `look` where this program knows the schema.
+/// Opens the database for reading, if there is one.
 ///
 /// # Errors
 /// It can't be read, or is no database.
-pub fn inspect_sqlite<T>(
-    location: &SqliteLocation,
-    look: impl FnOnce(&mut ReadView<'_>) -> StoreResult<T>,
-) -> StoreResult<Inspected<T>> {
+pub fn inspect_sqlite(location: &SqliteLocation) -> StoreResult<Inspected> {
     let file = &location.file;
     let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", file.display()));
     if !file.try_exists().map_err(unreadable)? {
@@ -49,8 +46,7 @@ pub fn inspect_sqlite<T>(
     File::open(file).map_err(unreadable)?;
     let in_use = is_locked(&beside(file, ".lock"));
     let (log, index) = (beside(file, "-wal"), beside(file, "-shm"));
-    let logged = std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 0);
-    let uri = match (logged, in_use) {
+    let uri = match (has_log(file), in_use) {
         // The file is all there is. Without `immutable` SQLite would make a log and an index beside it.
         (false, false) => format!("file:{}?mode=ro&immutable=1", escaped(file)?),
         (true, false) => return Ok(Inspected::Unrecovered),
@@ -60,11 +56,56 @@ pub fn inspect_sqlite<T>(
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(uri, flags).map_err(engine_error)?;
-    connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=2000; BEGIN DEFERRED").map_err(engine_error)?;
-    let mut view = ReadView::new(Opened(SqliteReader(connection)));
-    let (found, known) = (schema_version(&mut view)?, migrate::known_version());
-    let seen = if found == known { Some(look(&mut view)?) } else { None };
-    Ok(Inspected::Present { in_use, found, known, seen })
+    connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=2000").map_err(engine_error)?;
+    let mut inspection = Inspection { reader: SqliteReader(connection), file: file.clone(), in_use };
+    let (found, known) = (inspection.read(schema_version)?, migrate::known_version());
+    let database = (found == known).then_some(inspection);
+    Ok(Inspected::Present { in_use, found, known, database })
+}
+
+/// A database that is looked at. Each [`Snapshots::read`] is a snapshot of its own, so that a long look does not keep a running
+/// server from emptying its log.
+pub struct Inspection {
+    reader: SqliteReader,
+    file: PathBuf,
+    /// A server had it open when the look began.
+    in_use: bool,
+}
+
+impl Inspection {
+    /// Whether a server was started in the middle of the look: what was seen since may be of two states at once.
+    pub fn was_disturbed(&self) -> bool {
+        !self.in_use && (is_locked(&beside(&self.file, ".lock")) || has_log(&self.file))
+    }
+}
+
+impl Snapshots for Inspection {
+    fn read<T>(&mut self, look: impl FnOnce(&mut ReadView<'_>) -> T) -> T {
+        look(&mut ReadView::new(OneSnapshot { reader: &mut self.reader, begun: false }))
+    }
+}
+
+struct OneSnapshot<'r> {
+    reader: &'r mut SqliteReader,
+    begun: bool,
+}
+
+impl SnapshotSource for OneSnapshot<'_> {
+    fn snapshot(&mut self) -> StoreResult<&mut dyn Connection> {
+        if !self.begun {
+            self.reader.0.execute_batch("BEGIN DEFERRED").map_err(engine_error)?;
+            self.begun = true;
+        }
+        Ok(self.reader)
+    }
+}
+
+impl Drop for OneSnapshot<'_> {
+    fn drop(&mut self) {
+        if self.begun && !self.reader.0.is_autocommit() {
+            let _ = self.reader.0.execute_batch("COMMIT");
+        }
+    }
 }
 
 /// 0 = none of ours yet.
@@ -79,6 +120,11 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// Commits that are not in the database file yet.
+fn has_log(file: &Path) -> bool {
+    std::fs::metadata(beside(file, "-wal")).is_ok_and(|meta| meta.len() > 0)
 }
 
 /// A shared lock is tried and given back at once: it stands in nobody's way but that of a server that starts this very moment.
@@ -97,14 +143,6 @@ fn escaped(path: &Path) -> StoreResult<String> {
         }
     }
     Ok(uri)
-}
-
-struct Opened(SqliteReader);
-
-impl SnapshotSource for Opened {
-    fn snapshot(&mut self) -> StoreResult<&mut dyn Connection> {
-        Ok(&mut self.0)
-    }
 }
 
 #[cfg(test)]
@@ -128,10 +166,20 @@ mod tests {
         names
     }
 
+    /// (whether a server has it open, whether it holds an instance)
+    fn look(location: &SqliteLocation) -> (bool, bool) {
+        match inspect_sqlite(location).unwrap() {
+            Inspected::Present { in_use, database: Some(mut database), .. } => {
+                (in_use, database.read(instance::exists).unwrap())
+            }
+            _ => panic!("it is there, and of this program's version"),
+        }
+    }
+
     #[test]
     fn an_absent_database_stays_absent() {
         let (dir, location) = location("absent");
-        assert_eq!(inspect_sqlite(&location, instance::exists).unwrap(), Inspected::Absent);
+        assert!(matches!(inspect_sqlite(&location), Ok(Inspected::Absent)));
         assert!(names(&dir).is_empty());
         std::fs::remove_dir_all(dir).unwrap();
     }
@@ -143,15 +191,13 @@ mod tests {
         let record = InstanceRecord { created_at: Timestamp::UNIX_EPOCH, provider: "file".to_owned(), kdf_salt: None };
         store.write_blocking(move |tx| instance::insert(tx, &record)).unwrap();
         let before = names(&dir);
-        let seen = inspect_sqlite(&location, instance::exists).unwrap();
-        assert!(matches!(seen, Inspected::Present { in_use: true, seen: Some(true), .. }), "{seen:?}");
+        assert_eq!(look(&location), (true, true));
         assert_eq!(names(&dir), before);
 
         store.close();
         drop(store);
         let before = names(&dir);
-        let seen = inspect_sqlite(&location, instance::exists).unwrap();
-        assert!(matches!(seen, Inspected::Present { in_use: false, seen: Some(true), .. }), "{seen:?}");
+        assert_eq!(look(&location), (false, true));
         assert_eq!(names(&dir), before);
         std::fs::remove_dir_all(dir).unwrap();
     }
@@ -160,7 +206,7 @@ mod tests {
     fn a_file_of_another_kind_is_damaged() {
         let (dir, location) = location("other");
         std::fs::write(&location.file, b"no database, but long enough to look like a header, is it not").unwrap();
-        assert!(matches!(inspect_sqlite(&location, instance::exists), Err(StoreError::Corrupt(_))));
+        assert!(matches!(inspect_sqlite(&location), Err(StoreError::Corrupt(_))));
         std::fs::remove_dir_all(dir).unwrap();
     }
 }
