@@ -79,10 +79,11 @@ pub(crate) struct InitArguments {
     pub(crate) json: bool,
 }
 
-/// Explain the configuration, the database and the keys; change nothing
+/// Explain the configuration, the database, the keys and the audit trail; change nothing
 ///
-/// Says what is as it should be, what is not, and what to do next. Works beside a running server. Exits with 0 if a server
-/// could start and unseal itself, else with 1 (5 for a bad setting).
+/// Says what is as it should be, what is not, and what to do next. Works beside a running server. Walks every audit stream,
+/// which takes a while where it is long. Exits with 0 if a server could start and unseal itself and the trail is
+/// whole, else with 1 (5 for a bad setting).
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     #[command(flatten)]

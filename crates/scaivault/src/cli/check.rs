@@ -1,14 +1,18 @@
 //! `scaivault check`: what a start would find, said in advance. Makes and changes nothing.
 
 mod report;
+mod trail;
 
 use std::path::Path;
 
 use scaivault_http::serve::Tls;
+use scaivault_service::audit::TrailKeys;
 use scaivault_service::seal::SealError;
 use scaivault_store::instance::{self, InstanceRecord};
-use scaivault_store::key::{self, KeyLevel};
-use scaivault_store::{Inspected, ReadView, SqliteLocation, StoreResult, inspect_sqlite};
+use scaivault_store::key::{self, KeyLevel, WrappedKey};
+use scaivault_store::{
+    Inspected, Inspection, ReadView, Snapshots as _, SqliteLocation, StoreResult, inspect_sqlite,
+};
 
 use self::report::Report;
 use super::args::CheckArguments;
@@ -27,10 +31,14 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     }
     tls(&config, &mut report);
     directory(&config, &mut report);
-    let database = database(&config, &mut report)?;
-    root_key(&config, &database, &mut report);
+    let mut database = database(&config, &mut report)?;
+    let keys = root_key(&config, &database, &mut report);
     token_file(&config, &database, &mut report);
-    next(&config, &database, &mut report);
+    let would_start = report.faults() == 0;
+    if let State::Initialised { database, .. } = &mut database {
+        trail::check(database, keys.as_ref(), &mut report);
+    }
+    next(&config, &database, would_start, &mut report);
     output::result(&report.to_string()).map_err(unwritten)?;
     match report.faults() {
         0 => Ok(()),
@@ -99,8 +107,9 @@ enum State {
     Initialised {
         record: Box<InstanceRecord>,
         /// The instance key, wrapped by the root key.
-        wrapped: Option<Vec<u8>>,
+        wrapped: Option<WrappedKey>,
         in_use: bool,
+        database: Box<Inspection>,
     },
 }
 
@@ -112,7 +121,7 @@ fn database(config: &Config, report: &mut Report) -> Result<State, Failure> {
         report.fault("database", format_args!("the directory {} does not exist", parent.display()));
         return Ok(State::Closed);
     }
-    Ok(match inspect_sqlite(&SqliteLocation { file }, look) {
+    Ok(match inspect_sqlite(&SqliteLocation { file }) {
         Ok(Inspected::Absent) => {
             report.ok("database", "does not exist yet; the first start makes it");
             State::Empty
@@ -131,18 +140,22 @@ fn database(config: &Config, report: &mut Report) -> Result<State, Failure> {
             report.ok("database", format_args!("schema version {found}; {who} migrates it to {known}"));
             if found == 0 { State::Empty } else { State::Closed }
         }
-        Ok(Inspected::Present { found, in_use, seen, .. }) => {
+        Ok(Inspected::Present { found, in_use, database, .. }) => {
             let used = if in_use { "a server has it open" } else { "no server has it open" };
             report.ok("database", format_args!("opens; schema version {found}; {used}"));
-            match seen.flatten() {
-                Some((record, wrapped)) => {
+            match looked_into(database) {
+                Ok(Some((database, record, wrapped))) => {
                     let since = record.created_at.to_rfc3339_seconds();
                     report.ok("instance", format_args!("initialised {since} with provider '{}'", record.provider));
-                    State::Initialised { record: Box::new(record), wrapped, in_use }
+                    State::Initialised { record: Box::new(record), wrapped, in_use, database: Box::new(database) }
                 }
-                None => {
+                Ok(None) => {
                     report.ok("instance", "not initialised yet");
                     State::Empty
+                }
+                Err(error) => {
+                    report.fault("database", error);
+                    State::Closed
                 }
             }
         }
@@ -153,13 +166,23 @@ fn database(config: &Config, report: &mut Report) -> Result<State, Failure> {
     })
 }
 
-fn look(view: &mut ReadView<'_>) -> StoreResult<Option<(InstanceRecord, Option<Vec<u8>>)>> {
-    let Some(record) = instance::find(view)? else { return Ok(None) };
-    let newest = key::of_owner(view, KeyLevel::Instance, "instance")?.into_iter().next();
-    Ok(Some((record, newest.map(|key| key.wrapped))))
+/// `None`: nothing is there yet.
+fn looked_into(
+    database: Option<Inspection>,
+) -> StoreResult<Option<(Inspection, InstanceRecord, Option<WrappedKey>)>> {
+    let Some(mut database) = database else { return Ok(None) };
+    let seen = database.read(look)?;
+    Ok(seen.map(|(record, wrapped)| (database, record, wrapped)))
 }
 
-fn root_key(config: &Config, state: &State, report: &mut Report) {
+fn look(view: &mut ReadView<'_>) -> StoreResult<Option<(InstanceRecord, Option<WrappedKey>)>> {
+    let Some(record) = instance::find(view)? else { return Ok(None) };
+    let newest = key::of_owner(view, KeyLevel::Instance, "instance")?.into_iter().next();
+    Ok(Some((record, newest)))
+}
+
+/// Answers what the trail's signatures are checked with, if the root key opens the database.
+fn root_key(config: &Config, state: &State, report: &mut Report) -> Option<TrailKeys> {
     let provider = wiring::provider(&config.kms);
     let file = wiring::root_key_file(&config.kms);
     match state {
@@ -173,13 +196,16 @@ fn root_key(config: &Config, state: &State, report: &mut Report) {
         ),
         State::Initialised { record, wrapped, .. } => match (provider.obtain(record.kdf_salt.as_deref()), wrapped) {
             (Ok(_), None) => report.fault("root key", "the database has no instance key: it was altered"),
-            (Ok(root), Some(wrapped)) if root.unwrap_instance(wrapped).is_ok() => {
-                report.ok("root key", "opens this database");
-            }
-            (Ok(_), Some(_)) => {
-                report
-                    .fault("root key", "does not open this database: it is another one's, or the database was altered");
-            }
+            (Ok(root), Some(wrapped)) => match TrailKeys::open(root, wrapped.clone()) {
+                Some(keys) => {
+                    report.ok("root key", "opens this database");
+                    return Some(keys);
+                }
+                None => {
+                    let fault = "does not open this database: it is another one's, or the database was altered";
+                    report.fault("root key", fault);
+                }
+            },
             (Err(SealError::NeedsOperator(what)), _) => {
                 report.warning("root key", format_args!("the server starts sealed: {what}"))
             }
@@ -195,6 +221,7 @@ fn root_key(config: &Config, state: &State, report: &mut Report) {
             Some(Err(error)) => report.fault("root key", error),
         },
     }
+    None
 }
 
 fn shown(file: Option<&Path>) -> String {
@@ -210,9 +237,12 @@ fn token_file(config: &Config, state: &State, report: &mut Report) {
     }
 }
 
-fn next(config: &Config, state: &State, report: &mut Report) {
+fn next(config: &Config, state: &State, would_start: bool, report: &mut Report) {
     let text = match state {
-        _ if report.faults() > 0 => "mend the faults, then run scaivault check again".to_owned(),
+        _ if would_start && report.faults() > 0 => {
+            "the server would start, but somebody altered the audit trail or the disk damaged it: keep a copy of the database, and compare it with a backup, AUDIT_LOG_FILE and AUDIT_CHECKPOINT_FILE".to_owned()
+        }
+        _ if !would_start => "mend the faults, then run scaivault check again".to_owned(),
         State::Initialised { in_use: true, .. } => {
             format!("nothing; a server is running. Ask it: curl {}/v1/health/ready", config.listen.base_url)
         }

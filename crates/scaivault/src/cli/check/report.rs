@@ -41,6 +41,11 @@ impl Report {
         self.add(Mark::Fault, subject, text);
     }
 
+    /// Takes back what was said of a subject.
+    pub(super) fn retract(&mut self, subject: &str) {
+        self.lines.retain(|(_, said_of, _)| said_of != subject);
+    }
+
     fn add(&mut self, mark: Mark, subject: &str, text: impl Display) {
         self.lines.push((mark, subject.to_owned(), text.to_string()));
     }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::{HOME, holder, set_roles};
 
+type Roles = &'static [&'static str];
+
 async fn set(by: &Actor<'_>, user_id: &str, roles: &[&str]) -> Answer {
     by.put(&format!("/v1/identity/users/{user_id}/roles"), json!({"roles": roles})).await
 }
@@ -15,12 +17,12 @@ async fn roles_of(app: &TestApp, user_id: &str) -> Value {
 
 #[tokio::test]
 async fn a_17_every_role_rule() {
-    const NONE: &[&str] = &[];
-    const T: &[&str] = &["tenant_admin"];
-    const P: &[&str] = &["partner_admin"];
-    const S: &[&str] = &["super_admin"];
+    const NONE: Roles = &[];
+    const T: Roles = &["tenant_admin"];
+    const P: Roles = &["partner_admin"];
+    const S: Roles = &["super_admin"];
     // Who asks, what the other holds, what it shall hold, what is answered.
-    let table: [(&[&str], &[&str], &[&str], u16); 18] = [
+    let table: [(Roles, Roles, Roles, u16); 18] = [
         (NONE, NONE, T, 403),
         (NONE, T, NONE, 403),
         (T, NONE, T, 403),

@@ -1,7 +1,7 @@
 //! Deleting a tenant destroys its key.
 
 use scaivault_testkit::TestApp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{HOME, count_in_database, group_in, holder, id_of};
 

@@ -90,7 +90,7 @@ async fn l_12_an_inactive_policy_grants_nothing_and_is_not_listed() {
     mia.get("/v1/secrets/a").await.expect_error(403, "access_denied");
     let ids = |list: Value| list["policies"].as_array().unwrap().iter().map(id_of).collect::<Vec<_>>();
     assert_eq!(ids(root.get("/v1/policies").await.expect(200).json()), Vec::<String>::new());
-    assert_eq!(ids(root.get("/v1/policies?include_inactive=true").await.expect(200).json()), [id.clone()]);
+    assert_eq!(ids(root.get("/v1/policies?include_inactive=true").await.expect(200).json()), [id.as_str()]);
     root.get(&target).await.expect(200);
     root.patch(&target, json!({"is_active": true})).await.expect(200);
     mia.get("/v1/secrets/a").await.expect(200);

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::{RECIPES, random, sample};
 
+type Class = fn(u8) -> bool;
+
 async fn preview(app: &TestApp, fields: Value) -> Value {
     let answer = app.root().post(&format!("{RECIPES}/preview"), json!({"fields": fields})).await.expect(200);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -107,7 +109,7 @@ async fn v_3_a_template_fits_its_pattern() {
 #[tokio::test]
 async fn every_charset_draws_from_its_characters() {
     let app = TestApp::new().await;
-    let table: [(&str, fn(u8) -> bool); 9] = [
+    let table: [(&str, Class); 9] = [
         ("alphanumeric", |c| c.is_ascii_alphanumeric()),
         ("alpha", |c| c.is_ascii_alphabetic()),
         ("numeric", |c| c.is_ascii_digit()),

@@ -203,6 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_starts_in_the_middle_shows() {
+        let (dir, location) = location("disturbed");
+        let open = || Store::open_sqlite(&SqliteOptions { location: location.clone() }).unwrap();
+        open().close();
+        let Inspected::Present { database: Some(inspection), .. } = inspect_sqlite(&location).unwrap() else { panic!() };
+        assert!(!inspection.was_disturbed());
+        let store = open();
+        assert!(inspection.was_disturbed());
+        store.close();
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn a_file_of_another_kind_is_damaged() {
         let (dir, location) = location("other");
         std::fs::write(&location.file, b"no database, but long enough to look like a header, is it not").unwrap();

@@ -1,0 +1,80 @@
+//! How many bytes of answers may wait for their clients at a time, in the whole process.
+//!
+//! A client decides when it takes its answer, and until then the answer is memory. Time limits end each wait
+//! (`serve/delivery.rs`); this bounds what all clients together can have waiting meanwhile.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+const KIB: u64 = 1024;
+
+/// Not more than the state of the request itself takes: charging these would let a crowd without tokens, which gets nothing but
+/// small errors, use up what others need. Health answers are among them.
+const FREE: u64 = 4 * KIB;
+
+const DEFAULT_KIB: u32 = 256 * 1024;
+
+/// A handle: clones share the budget.
+#[derive(Debug, Clone)]
+pub struct AnswerBudget {
+    /// In KiB.
+    left: Arc<Semaphore>,
+    total: u32,
+}
+
+/// Paid back when the last clone is dropped: by the answer's body or its last byte on the way, whichever lives longer.
+#[derive(Debug, Clone)]
+pub struct Charge {
+    /// `None`: small enough to cost nothing.
+    _paid: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl AnswerBudget {
+    pub fn of_kib(total: u32) -> Self {
+        Self { left: Arc::new(Semaphore::new(usize::try_from(total).unwrap_or(Semaphore::MAX_PERMITS))), total }
+    }
+
+    pub fn left_kib(&self) -> usize {
+        self.left.available_permits()
+    }
+
+    /// `None`: too much waits already. An answer larger than the whole budget goes out when nothing else waits.
+    pub fn charge(&self, bytes: u64) -> Option<Charge> {
+        if bytes <= FREE {
+            return Some(Charge { _paid: None });
+        }
+        let kib = u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX).min(self.total);
+        let paid = Arc::clone(&self.left).try_acquire_many_owned(kib).ok()?;
+        Some(Charge { _paid: Some(Arc::new(paid)) })
+    }
+}
+
+impl Default for AnswerBudget {
+    fn default() -> Self {
+        Self::of_kib(DEFAULT_KIB)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_and_paid_back_with_the_last_clone() {
+        let budget = AnswerBudget::of_kib(100);
+        let first = budget.charge(60 * KIB).unwrap();
+        let clone = first.clone();
+        assert_eq!(budget.left_kib(), 40);
+        assert!(budget.charge(60 * KIB).is_none());
+        assert!(budget.charge(FREE).is_some(), "small answers always pass");
+        drop(first);
+        assert_eq!(budget.left_kib(), 40);
+        drop(clone);
+        let huge = budget.charge(1000 * KIB).unwrap();
+        assert_eq!(budget.left_kib(), 0);
+        assert!(budget.charge(FREE + 1).is_none() && budget.charge(0).is_some());
+        drop(huge);
+        assert_eq!(budget.left_kib(), 100);
+    }
+}
