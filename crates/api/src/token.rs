@@ -83,7 +83,8 @@ pub struct Token {
     pub created_at: String,
     pub expires_at: String,
     pub last_used_at: Option<String>,
-    /// Only in lists with `include_inactive`.
+    /// Only in lists with `include_inactive`, on what was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<String>,
     pub token_ref: String,
 }

@@ -14,10 +14,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use scaivault_domain::id::RequestId;
 use scaivault_domain::rate::RateCategory;
 use scaivault_service::rate::Decision;
-use scaivault_service::{Code, Error, RequestMeta, Vault};
+use scaivault_service::{Code, Error, Outage, RequestMeta, Vault};
 
 use crate::client_address::client_address;
 use crate::endpoint::{Answered, Call};
+use crate::reply::Reply;
 use crate::router::{Found, RouteTable};
 use crate::settings::HttpSettings;
 
@@ -108,11 +109,21 @@ impl App {
             return Answered::error(Error::internal("no randomness"), None).reply.into_response("req_0", head);
         };
         let (answered, category) = self.answer(request, &request_id).await;
-        let mut response = answered.reply.into_response(&request_id, head);
-        if let Some(rate) = answered.rate.filter(|rate| !rate.is_unlimited()) {
+        let Answered { reply, rate, mut error } = answered;
+        let charge = self.settings.answers.charge(if head { 0 } else { reply.held_bytes() });
+        let mut response = if let Some(charge) = charge {
+            let mut response = reply.into_response(&request_id, head);
+            // Goes with the body to the connection, which lets go of it when the last byte has left.
+            response.extensions_mut().insert(charge);
+            response
+        } else {
+            let refusal = error.insert(Error::unavailable(Outage::Overloaded, "too many answers wait for their clients"));
+            Reply::from(&*refusal).into_response(&request_id, head)
+        };
+        if let Some(rate) = rate.filter(|rate| !rate.is_unlimited()) {
             rate_headers(response.headers_mut(), &rate);
         }
-        log(&method, category, response.status(), started, &request_id, answered.error.as_ref());
+        log(&method, category, response.status(), started, &request_id, error.as_ref());
         self.vault.metrics().request(
             method.as_str(),
             category,

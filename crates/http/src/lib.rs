@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod answer_budget;
 mod app;
 mod client_address;
 mod endpoint;
@@ -16,6 +17,7 @@ mod router;
 pub mod serve;
 mod settings;
 
+pub use answer_budget::{AnswerBudget, Charge};
 pub use app::app;
 pub use openapi::render as openapi_document;
 pub use router::{RouteInfo, route_infos};

@@ -3,6 +3,9 @@
 
 mod docs;
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use scaivault_api::error::ErrorEnvelope;
 use scaivault_domain::action::ScopeRule;
 use scaivault_service::Result;
@@ -21,7 +24,9 @@ use docs::{Doc, DocSchema};
 const BEARER: &str = "bearer_token";
 
 pub(crate) async fn document(_call: Call) -> Result<Reply> {
-    Ok(Reply::text(render(), "application/json"))
+    /// Made once: whoever reaches the port may ask for it, and it is large.
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| render().into());
+    Ok(Reply::document(DOCUMENT.clone(), "application/json"))
 }
 
 /// The document as text: what the route answers and what `openapi.json` in the repository holds.

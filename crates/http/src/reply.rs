@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use scaivault_service::Outcome;
@@ -12,7 +13,9 @@ pub(crate) struct Reply {
     /// `None`: the outcome of the operation says it.
     status: Option<u16>,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Bytes,
+    /// All requests get these same bytes: the answer costs no memory of its own.
+    shared: bool,
     /// An error's envelope gets the request's id when it is sent.
     error: Option<Value>,
 }
@@ -31,24 +34,36 @@ impl Reply {
     pub(crate) fn json(body: &impl Serialize) -> Self {
         let mut reply = Self::empty();
         // Our own wire types always serialise; should one not, the client gets an empty body and the test suite a failure.
-        reply.body = serde_json::to_vec(body).unwrap_or_default();
+        reply.body = serde_json::to_vec(body).unwrap_or_default().into();
         reply.headers.insert(CONTENT_TYPE, JSON);
         reply
     }
 
     pub(crate) fn text(body: String, content_type: &'static str) -> Self {
         let mut reply = Self::empty();
-        reply.body = body.into_bytes();
+        reply.body = body.into();
         reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         reply
     }
 
+    /// A document that is the same for everybody and made once.
+    pub(crate) fn document(body: Bytes, content_type: &'static str) -> Self {
+        let mut reply = Self { body, shared: true, ..Self::empty() };
+        reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        reply
+    }
+
+    /// The memory that the body holds as long as it waits for the client.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        if self.shared { 0 } else { self.body.len() as u64 }
+    }
+
     pub(crate) fn empty() -> Self {
-        Self { status: None, headers: HeaderMap::new(), body: Vec::new(), error: None }
+        Self { status: None, headers: HeaderMap::new(), body: Bytes::new(), shared: false, error: None }
     }
 
     pub(crate) fn error_body(status: u16, error: Value) -> Self {
-        Self { status: Some(status), headers: HeaderMap::new(), body: Vec::new(), error: Some(error) }
+        Self { status: Some(status), error: Some(error), ..Self::empty() }
     }
 
     /// The version of a secret's value.
@@ -103,7 +118,7 @@ impl Reply {
         for (name, value) in kept.headers {
             reply.headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
         }
-        reply.body = kept.body.into_bytes();
+        reply.body = kept.body.into();
         reply.headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
         Some(reply)
     }
@@ -112,7 +127,7 @@ impl Reply {
     pub(crate) fn into_response(mut self, request_id: &str, head: bool) -> Response {
         if let Some(mut error) = self.error.take() {
             error["request_id"] = Value::from(request_id);
-            self.body = serde_json::json!({"error": error}).to_string().into_bytes();
+            self.body = serde_json::json!({"error": error}).to_string().into();
             self.headers.insert(CONTENT_TYPE, JSON);
         }
         let status = self.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
@@ -120,7 +135,7 @@ impl Reply {
             self.headers.insert("x-request-id", id);
         }
         let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-        let body = if head || bodiless { Vec::new() } else { std::mem::take(&mut self.body) };
+        let body = if head || bodiless { Bytes::new() } else { self.body.clone() };
         if head && !bodiless {
             self.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         }

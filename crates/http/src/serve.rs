@@ -7,6 +7,7 @@
 mod activity;
 mod body;
 mod connection;
+mod delivery;
 mod exchange;
 mod metrics;
 mod refusal;
@@ -39,6 +40,13 @@ const BACKLOG: u32 = 4096;
 
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// Requests of one HTTP/2 connection at a time. Each may have an answer in memory.
+const MAX_STREAMS: u32 = 64;
+
+/// A peer on HTTP/2 that sends nothing this long is asked whether it is still there.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// What late callers get, once all others have ended, to take their answer.
 const LAST_CALL: Duration = Duration::from_secs(2);
@@ -154,7 +162,13 @@ fn builder(keep_alive: bool) -> auto::Builder<TokioExecutor> {
         .keep_alive(keep_alive)
         .max_buf_size(HEADER_BUFFER);
     let header_list = u32::try_from(HEADER_BUFFER).unwrap_or(u32::MAX);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(header_list).max_concurrent_streams(256);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(header_list)
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN);
     builder
 }
 
@@ -275,3 +289,5 @@ fn concerns_one_connection(error: &std::io::Error) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;

@@ -2,6 +2,8 @@
 
 use ipnet::IpNet;
 
+use crate::answer_budget::AnswerBudget;
+
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// Whose `X-Forwarded-For` is believed.
@@ -9,6 +11,8 @@ pub struct HttpSettings {
     /// Empty: CORS is off.
     pub cors_origins: Vec<String>,
     pub metrics: MetricsExposure,
+    /// Shared by all doors of the process.
+    pub answers: AnswerBudget,
     pub build: BuildInfo,
 }
 
@@ -36,6 +40,7 @@ impl Default for HttpSettings {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             metrics: MetricsExposure::Token,
+            answers: AnswerBudget::default(),
             build: BuildInfo { version: env!("CARGO_PKG_VERSION"), commit: "unknown", built_at: "unknown" },
         }
     }

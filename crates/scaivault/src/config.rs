@@ -83,7 +83,10 @@ pub(crate) struct Listen {
     pub base_url: String,
     /// Nobody said what the public URL is: it follows the port.
     base_url_is_default: bool,
+    /// For all listeners.
     pub tls: Option<TlsFiles>,
+    /// Tokens may be taken beyond this machine: over TLS, or because a proxy in front ends it.
+    open: bool,
     pub trusted_proxies: Vec<IpNet>,
     /// Empty = CORS is off.
     pub cors_origins: Vec<String>,
@@ -147,9 +150,12 @@ impl Config {
             warnings.push(Warning("REDIS_URL is accepted and not used: this server needs no Redis".to_owned()));
         }
         let data_dir = env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./scaivault-data"));
+        let database = Database::read(&env)?;
+        let listen = Listen::read(&env)?;
+        let metrics = Metrics::read(&env, &listen)?;
         let config = Config {
-            database: Database::read(&env)?,
-            listen: Listen::read(&env)?,
+            database,
+            listen,
             log: Log::read(&env)?,
             kms: Kms::read(&env, &data_dir)?,
             data_dir,
@@ -163,7 +169,7 @@ impl Config {
             rate_limits: rate_limits(&env)?,
             token_max_ttl: env.span("TOKEN_MAX_TTL", "366d")?,
             mfa_max_age: env.span("MFA_MAX_AGE", "1h")?,
-            metrics: Metrics::read(&env)?,
+            metrics,
             shutdown_timeout: env.span("SHUTDOWN_TIMEOUT", "30s")?,
             init_token_file: env.path("SCAIVAULT_INIT_TOKEN_FILE"),
         };
@@ -203,16 +209,14 @@ impl Listen {
         let open = tls.is_some() || env.flag("ALLOW_PLAIN_HTTP", false)?;
         let host = if open { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
         let address = env.address("BIND_ADDRESS")?.unwrap_or(SocketAddr::new(IpAddr::V4(host), DEFAULT_PORT));
-        if !open && !address.ip().to_canonical().is_loopback() {
-            let fault = "would serve plain HTTP beyond this machine: set TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_PLAIN_HTTP=true behind a proxy that ends TLS";
-            return Err(ConfigError::new("BIND_ADDRESS", fault));
-        }
+        keep_tokens_private("BIND_ADDRESS", address, open)?;
         let base_url = env.text("BASE_URL")?.map(|url| base_url(&url)).transpose()?;
         Ok(Self {
             address,
             base_url_is_default: base_url.is_none(),
             base_url: base_url.unwrap_or_else(|| default_base_url(address.port())),
             tls,
+            open,
             trusted_proxies: env.list("TRUSTED_PROXIES", "must be CIDRs, comma-separated", network)?,
             cors_origins: env.list(
                 "CORS_ALLOWED_ORIGINS",
@@ -261,13 +265,28 @@ impl Log {
 }
 
 impl Metrics {
-    fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let address = env.address("METRICS_BIND_ADDRESS")?;
+    fn read(env: &Env<'_>, listen: &Listen) -> Result<Self, ConfigError> {
+        const ADDRESS: &str = "METRICS_BIND_ADDRESS";
+        let address = env.address(ADDRESS)?;
         // A port of its own can be fenced off; the main one is open to every client.
         let default = if address.is_some() { MetricsAuth::None } else { MetricsAuth::Token };
         let auth = env.one_of("METRICS_AUTH", &[("token", MetricsAuth::Token), ("none", MetricsAuth::None)])?;
-        Ok(Self { auth: auth.unwrap_or(default), address, per_identity: env.flag("METRICS_PER_IDENTITY", false)? })
+        let auth = auth.unwrap_or(default);
+        if let (Some(address), MetricsAuth::Token) = (address, auth) {
+            keep_tokens_private(ADDRESS, address, listen.open)?;
+        }
+        Ok(Self { auth, address, per_identity: env.flag("METRICS_PER_IDENTITY", false)? })
     }
+}
+
+/// # Errors
+/// Tokens would cross a network as they are.
+fn keep_tokens_private(variable: &str, address: SocketAddr, open: bool) -> Result<(), ConfigError> {
+    if open || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let fault = "would serve plain HTTP beyond this machine: set TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_PLAIN_HTTP=true behind a proxy that ends TLS";
+    Err(ConfigError::new(variable, fault))
 }
 
 fn rate_limits(env: &Env<'_>) -> Result<RateLimits, ConfigError> {

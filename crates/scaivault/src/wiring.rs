@@ -6,7 +6,7 @@ use std::sync::Arc;
 use scaivault_crypto::kdf::PassphraseCost;
 use scaivault_crypto::{SecretBytes, SystemEntropy};
 use scaivault_domain::time::SystemClock;
-use scaivault_http::{HttpSettings, MetricsExposure};
+use scaivault_http::{AnswerBudget, HttpSettings, MetricsExposure};
 use scaivault_service::rate::{FailedAuthThrottle, RateLimiter};
 use scaivault_service::seal::{FileProvider, PassphraseProvider, RootKeyProvider, VariableProvider};
 use scaivault_service::{Parts, Settings, Vault};
@@ -107,7 +107,7 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// What the main listener's door is told.
-pub(crate) fn http_settings(config: &Config) -> HttpSettings {
+pub(crate) fn http_settings(config: &Config, answers: &AnswerBudget) -> HttpSettings {
     let metrics = match config.metrics.address {
         Some(_) => MetricsExposure::Elsewhere,
         None => exposure(config.metrics.auth),
@@ -116,16 +116,18 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
         trusted_proxies: config.listen.trusted_proxies.clone(),
         cors_origins: config.listen.cors_origins.clone(),
         metrics,
+        answers: answers.clone(),
         build: BUILD,
     }
 }
 
 /// What the door of `METRICS_BIND_ADDRESS` is told.
-pub(crate) fn metrics_settings(config: &Config) -> HttpSettings {
+pub(crate) fn metrics_settings(config: &Config, answers: &AnswerBudget) -> HttpSettings {
     HttpSettings {
         trusted_proxies: config.listen.trusted_proxies.clone(),
         cors_origins: Vec::new(),
         metrics: exposure(config.metrics.auth),
+        answers: answers.clone(),
         build: BUILD,
     }
 }

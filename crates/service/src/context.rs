@@ -101,6 +101,11 @@ impl<'a> Context<'a> {
         self.notes.outcome = outcome;
     }
 
+    /// Takes back [`Self::concerns`].
+    pub(crate) fn concerns_nobody_else(&mut self) {
+        self.notes.target_tenant = None;
+    }
+
     pub(crate) fn value_was_read(&mut self, record: &SecretRecord) {
         self.notes.read_secret = Some((record.id.clone(), record.secret_type));
     }

@@ -223,6 +223,8 @@ impl FaultCode {
 pub enum Outage {
     Audit,
     Kms,
+    /// Too many answers wait for clients that do not take them.
+    Overloaded,
     Sealed,
     ShuttingDown,
     Storage,
@@ -235,7 +237,8 @@ impl Outage {
             Self::Kms => "kms",
             Self::Sealed => "sealed",
             Self::ShuttingDown => "shutting_down",
-            Self::Storage => "storage",
+            // The contract has a closed list of reasons and none for memory.
+            Self::Overloaded | Self::Storage => "storage",
         }
     }
 }
@@ -316,6 +319,7 @@ impl Error {
         let message = match outage {
             Outage::Audit => "The audit trail cannot be written; nothing was changed or disclosed",
             Outage::Kms => "The key provider cannot be reached",
+            Outage::Overloaded => "Too many answers wait for their clients",
             Outage::Sealed => "The server is sealed; an operator must unseal it (POST /v1/sys/unseal)",
             Outage::ShuttingDown => "The server is shutting down",
             Outage::Storage => "The storage cannot be used at the moment",

@@ -7,13 +7,13 @@ mod kms;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
-use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use scaivault_domain::audit::{AuditAction, AuditEntry};
 use scaivault_domain::rate::RateCategory;
@@ -169,7 +169,11 @@ impl Metrics {
         registry.register("audit_failures", "Audit entries that could not be written", self.audit_failures.clone());
         registry.register("cache_hits", "Reads answered from memory", self.cache_hits.clone());
         registry.register("cache_misses", "Reads that went to the database", self.cache_misses.clone());
-        registry.register("kms_latency_seconds", "Time of an operation with the root key or the signing key", self.kms.figures());
+        registry.register(
+            "kms_latency_seconds",
+            "Time of an operation with the root key or the signing key",
+            self.kms.figures(),
+        );
         if per_identity {
             registry.register("rate_limit_bucket_fill", "Used part of a rate limit", self.bucket_fill.0.clone());
         }

@@ -16,10 +16,10 @@ use scaivault_store::{StoreError, StoreResult, WriteTx, idempotency, token};
 use crate::caller::{Caller, RequestMeta};
 use crate::context::{AfterCommit, Context, Notes, Outcome};
 use crate::error::{Code, Error, FaultCode, Result};
+use crate::kept::Kept;
 use crate::metrics::Stopwatch;
 use crate::operation::{Command, Query};
 use crate::rate::Decision;
-use crate::kept::Kept;
 use crate::session::{TenantChoice, token_revoked};
 use crate::trail::{Subject, audit_action};
 use crate::vault::Vault;
@@ -142,7 +142,8 @@ impl Vault {
 
     async fn refuse_stranger(&self, meta: &RequestMeta, presented: bool, error: Error, now: Timestamp) -> Refused {
         // A request without any token guesses nothing, and an outage is not the client's failure.
-        if let (true, Some(ip), Some(throttle)) = (presented && error.code().status() == 401, meta.source_ip, &self.throttle)
+        if let (true, Some(ip), Some(throttle)) =
+            (presented && error.code().status() == 401, meta.source_ip, &self.throttle)
             && let Some(seconds) = throttle.fail(ip, now.as_micros())
         {
             return Refused { error: rate_limited(RateCategory::Auth, seconds), rate: None };
@@ -190,11 +191,13 @@ impl Vault {
             roles: identity.roles,
             policies: Arc::from([]),
         };
-        let caller = Caller { meta: meta.clone(), session: Arc::clone(session), standing, settings: Default::default() };
+        let caller =
+            Caller { meta: meta.clone(), session: Arc::clone(session), standing, settings: Default::default() };
         let subject = Subject::of(audited, target, None);
         let recorded = match self.draft(&caller, &subject, &notes, Err(&error)) {
             Ok(mut draft) => {
-                draft.entry.target_tenant_id = error.details().get("tenant_id").and_then(|id| id.as_str()).map(str::to_owned);
+                draft.entry.target_tenant_id =
+                    error.details().get("tenant_id").and_then(|id| id.as_str()).map(str::to_owned);
                 self.record(draft).await
             }
             Err(error) => Err(error),
@@ -417,7 +420,8 @@ fn check_token_address(caller: &Caller) -> Result<()> {
     if ranges.is_empty() || inside {
         return Ok(());
     }
-    Err(Error::new(Code::IpNotAllowed, "This token may not be used from your address").with("failed_condition", "token_ip_ranges"))
+    Err(Error::new(Code::IpNotAllowed, "This token may not be used from your address")
+        .with("failed_condition", "token_ip_ranges"))
 }
 
 fn check_scopes(caller: &Caller, action: Action) -> Result<()> {
@@ -432,15 +436,15 @@ fn check_scopes(caller: &Caller, action: Action) -> Result<()> {
     }
     let required: Vec<&str> = needed.iter().map(|scope| scope.as_str()).collect();
     let words = if matches!(action.spec().scopes, ScopeRule::Any(_)) { " or " } else { " and " };
-    Err(Error::new(Code::InsufficientScope, format!("The token needs scope {}", required.join(words))).with("required", required))
+    Err(Error::new(Code::InsufficientScope, format!("The token needs scope {}", required.join(words)))
+        .with("required", required))
 }
 
 /// The same words whether the path exists or not.
 fn denied(denial: &Denial, target: &Target) -> Error {
     match denial {
-        Denial::Role { needed } => {
-            Error::new(Code::Forbidden, format!("This needs role {needed}")).with("reason", format!("role_{needed}_required"))
-        }
+        Denial::Role { needed } => Error::new(Code::Forbidden, format!("This needs role {needed}"))
+            .with("reason", format!("role_{needed}_required")),
         Denial::Policy { reason, failed_condition, permission } => {
             let code = match reason {
                 DenialReason::AccessDenied => Code::AccessDenied,
@@ -449,9 +453,13 @@ fn denied(denial: &Denial, target: &Target) -> Error {
                 DenialReason::TimeWindowViolation => Code::TimeWindowViolation,
             };
             let message = match reason {
-                DenialReason::AccessDenied => format!("No policy gives you permission '{}' on this path", permission.as_str()),
+                DenialReason::AccessDenied => {
+                    format!("No policy gives you permission '{}' on this path", permission.as_str())
+                }
                 DenialReason::IpNotAllowed => "A policy permits this, but not from your address".to_owned(),
-                DenialReason::MfaRequired => "A policy permits this only shortly after a second factor was given".to_owned(),
+                DenialReason::MfaRequired => {
+                    "A policy permits this only shortly after a second factor was given".to_owned()
+                }
                 DenialReason::TimeWindowViolation => "A policy permits this, but not at this time".to_owned(),
             };
             let mut error = Error::new(code, message).with("permission", permission.as_str());

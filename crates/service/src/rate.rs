@@ -9,7 +9,7 @@ mod bucket;
 mod most_used;
 mod throttle;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use scaivault_domain::rate::{RateCategory, RateLimits};
 
@@ -96,10 +96,20 @@ impl AddressLimiter {
         Self { buckets: (per_minute > 0).then(|| Buckets::new(per_minute)) }
     }
 
-    /// Takes one unit if there is one. An IPv4 address in IPv6 form is the IPv4 address.
+    /// Takes one unit if there is one. The addresses of one client share a bucket ([`one_client`]).
     pub fn admit(&self, address: IpAddr, now_micros: i64) -> Decision {
-        let admit = |buckets: &Buckets<IpAddr>| buckets.admit(&address.to_canonical(), now_micros);
+        let admit = |buckets: &Buckets<IpAddr>| buckets.admit(&one_client(address), now_micros);
         self.buckets.as_ref().map_or(Decision::UNLIMITED, admit)
+    }
+}
+
+/// What stands for all addresses that a client may have at once: an IPv6 network of 64 bits is the least a subscriber gets, and
+/// every address in it is as easily had as the next. An IPv4 address in IPv6 form is the IPv4 address.
+fn one_client(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = u128::MAX << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

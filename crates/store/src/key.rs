@@ -87,7 +87,8 @@ pub fn exists(db: &mut impl Database, key_id: &str) -> StoreResult<bool> {
     Ok(db.number("SELECT COUNT(*) FROM wrapped_key WHERE key_id = $1", params![key_id])? > 0)
 }
 
-/// Destroys every key of an owner: what they wrapped can never be opened again, in backups neither.
+/// Destroys every key of an owner: what they wrapped can never be opened again with this database. An older backup holds them
+/// still, wrapped, as long as the root key of its time exists.
 pub fn shred(tx: &mut WriteTx<'_>, level: KeyLevel, owner_id: &str) -> StoreResult<u64> {
     let gone = tx.connection()?.execute(
         "DELETE FROM wrapped_key WHERE level = $1 AND owner_id = $2",

@@ -93,8 +93,9 @@ impl<'a> Actor<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    /// Bytes, because headers may hold what is no UTF-8.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value.as_ref()).unwrap());
         self
     }
 

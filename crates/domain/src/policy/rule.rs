@@ -124,14 +124,24 @@ impl PolicyError {
     }
 }
 
+/// For readers that count before they read.
+///
+/// # Errors
+/// There are no rules, or more than [`MAX_RULES`].
+pub fn check_rule_count(count: usize) -> Result<(), PolicyError> {
+    if (1..=MAX_RULES).contains(&count) {
+        Ok(())
+    } else {
+        Err(PolicyError::InvalidPolicy { reason: format!("rules must have 1 to {MAX_RULES} entries") })
+    }
+}
+
 /// The rules of a policy: 1 to [`MAX_RULES`].
 ///
 /// # Errors
 /// [`PolicyError`] for the first rule at fault.
 pub fn parse_rules(parts: &[RuleParts]) -> Result<Arc<[Rule]>, PolicyError> {
-    if parts.is_empty() || parts.len() > MAX_RULES {
-        return Err(PolicyError::InvalidPolicy { reason: format!("rules must have 1 to {MAX_RULES} entries") });
-    }
+    check_rule_count(parts.len())?;
     parts.iter().enumerate().map(|(index, parts)| Rule::from_parts(index, parts)).collect()
 }
 

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use scaivault_domain::recipe;
 use scaivault_service::error::{Code, Error, Result};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -124,6 +125,11 @@ impl<'a> Node<'a> {
     pub fn members(self) -> Option<Vec<(Cow<'a, str>, Node<'a>)>> {
         let members = recipe::members(self.text)?;
         Some(members.into_iter().map(|(key, raw)| (key, Node { text: raw.get() })).collect())
+    }
+
+    /// How many items an array has, without a list of them; `None` for any other type.
+    pub fn count(self) -> Option<usize> {
+        serde_json::from_str::<Vec<IgnoredAny>>(self.text).ok().map(|items| items.len())
     }
 
     /// The items of an array; `None` for any other type.

@@ -109,6 +109,8 @@ fn nodes_know_their_type() {
     assert_eq!(members[0].1.string().unwrap().as_str(), "A");
     assert_eq!(members[2].1.boolean(), Some(true));
     assert_eq!(members[4].1.items().unwrap()[1].text(), "\"x\"");
+    let counts: Vec<_> = members.iter().map(|(_, node)| node.count()).collect();
+    assert_eq!(counts, [None, None, None, None, Some(2), None]);
     assert_eq!(members[5].1.compact().as_str(), r#"{"k":1}"#);
     assert!(members[1].1.string().is_none() && members[0].1.members().is_none() && members[5].1.items().is_none());
 }

@@ -52,6 +52,11 @@ impl<'a> ObjectReader<'a> {
         self.members.iter().any(|(key, _)| key == field)
     }
 
+    /// How many items an array has that no getter took yet; `None` where there is none.
+    pub fn count(&self, field: &str) -> Option<usize> {
+        self.members.iter().find(|(key, _)| key == field)?.1.count()
+    }
+
     /// Notes a fault of a field of this object.
     pub fn fault(&self, field: &str, code: FaultCode, message: &str) {
         self.faults.field(self.name(field), code, message);
@@ -111,11 +116,12 @@ impl<'a> ObjectReader<'a> {
     pub fn objects(&mut self, field: &str, count: RangeInclusive<usize>) -> Option<Vec<ObjectReader<'a>>> {
         let node = self.take(field)?;
         let name = self.name(field);
-        let items = typed(node.items(), "an array", &name, self.faults)?;
-        if !counted(items.len(), &count, "entries", &name, self.faults) {
+        // Before they are opened: a reader is many times the size of `{},`.
+        let length = typed(node.count(), "an array", &name, self.faults)?;
+        if !counted(length, &count, "entries", &name, self.faults) {
             return None;
         }
-        let readers = items.into_iter().enumerate();
+        let readers = node.items()?.into_iter().enumerate();
         Some(readers.map(|(i, item)| self.open(&format!("{field}[{i}]"), Some(item))).collect())
     }
 

@@ -284,10 +284,11 @@ impl<S: Shape> Shape for List<S> {
     type Out = Vec<S::Out>;
 
     fn read(&self, node: Node<'_>, field: &str, faults: &Faults) -> Option<Self::Out> {
-        let items = typed(node.items(), "an array", field, faults)?;
-        if !counted(items.len(), &self.count, "entries", field, faults) {
+        let length = typed(node.count(), "an array", field, faults)?;
+        if !counted(length, &self.count, "entries", field, faults) {
             return None;
         }
+        let items = node.items()?;
         let read = |(i, item): (usize, Node<'_>)| self.item.read(item, &format!("{field}[{i}]"), faults);
         // Not a lazy collect: every item's fault shall be named.
         let values: Vec<_> = items.into_iter().enumerate().map(read).collect();

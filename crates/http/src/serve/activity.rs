@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::delivery::Deliveries;
+
 /// How long the rest of a peer's input is read after the last answer.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -25,7 +27,7 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The same while all places are taken.
     pub idle_crowded: Duration,
-    /// A peer that takes none of its answer.
+    /// A peer that takes none of its answers.
     pub write: Duration,
 }
 
@@ -75,6 +77,7 @@ pub(super) struct Activity {
     input_left: AtomicBool,
     /// When our direction was closed, as in `stalled`.
     closed: AtomicU64,
+    deliveries: Deliveries,
 }
 
 impl Activity {
@@ -88,10 +91,12 @@ impl Activity {
             stalled: AtomicU64::new(0),
             input_left: AtomicBool::new(false),
             closed: AtomicU64::new(0),
+            deliveries: Deliveries::default(),
         }
     }
 
-    fn now(&self) -> u64 {
+    /// In milliseconds after the connection's start.
+    pub(super) fn now(&self) -> u64 {
         self.millis(Instant::now())
     }
 
@@ -128,6 +133,10 @@ impl Activity {
         self.open_requests.load(Ordering::Acquire) > 0
     }
 
+    pub(super) fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
     pub(super) fn sent(&self) {
         if self.stalled.load(Ordering::Relaxed) != 0 {
             self.stalled.store(0, Ordering::Relaxed);
@@ -160,7 +169,16 @@ impl Activity {
 
     /// A deadline that may be nearer than the one the timer sleeps to.
     pub(super) fn near_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
-        self.linger_deadline().or_else(|| self.head_deadline(timeouts))
+        let phase = self.linger_deadline().or_else(|| self.head_deadline(timeouts));
+        [phase, self.write_deadline(timeouts)].into_iter().flatten().min()
+    }
+
+    /// When a peer must have taken something of what waits for it: at the socket, or before it for lack of a window.
+    fn write_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        let at_socket = (stalled != 0).then(|| self.at(stalled - 1) + timeouts.write);
+        let before_it = self.deliveries.deadline(timeouts.write).map(|millis| self.at(millis));
+        [at_socket, before_it].into_iter().flatten().min()
     }
 
     /// While a head is being read: when it must have come.
@@ -170,15 +188,16 @@ impl Activity {
     }
 
     pub(super) fn verdict(&self, now: Instant, timeouts: &Timeouts, patience: Patience) -> Verdict {
-        let stalled = self.stalled.load(Ordering::Relaxed);
-        if stalled != 0 && now >= self.at(stalled - 1) + timeouts.write {
+        let write = self.write_deadline(timeouts);
+        if write.is_some_and(|deadline| now >= deadline) {
             return Verdict::Cut;
         }
         if let Some(deadline) = self.linger_deadline() {
             return if now >= deadline { Verdict::Cut } else { Verdict::Wait(deadline) };
         }
         if self.has_open_requests() {
-            return Verdict::Wait(now + CHECK.min(timeouts.write));
+            let check = now + CHECK.min(timeouts.write);
+            return Verdict::Wait(write.map_or(check, |deadline| deadline.min(check)));
         }
         if let Some(deadline) = self.head_deadline(timeouts) {
             return if now >= deadline { Verdict::Cut } else { Verdict::Wait(deadline) };

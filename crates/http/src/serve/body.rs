@@ -11,6 +11,11 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
+use super::delivery::{Delivery, Portion};
+use crate::answer_budget::Charge;
+
+/// What the connection gets at a time: a frame of HTTP/2. The rest stays here, where it is seen to wait.
+const PORTION: usize = 16 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -85,31 +90,56 @@ impl Drop for OpenRequest {
     }
 }
 
-/// The body of an answer; its request is open as long as it lives.
+/// The body of an answer, given out in portions; its request is open until the last of them has left.
 pub(super) struct Answer {
     body: Body,
-    _request: OpenRequest,
+    /// What the body gave and no portion has yet.
+    rest: Bytes,
+    /// `None`: there is nothing to deliver.
+    delivery: Option<Arc<Delivery>>,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, request: OpenRequest) -> Self {
-        Self { body, _request: request }
+    pub(super) fn new(body: Body, activity: &Arc<Activity>, charge: Option<Charge>, request: OpenRequest) -> Self {
+        let delivery = (!body.is_end_stream()).then(|| Delivery::begin(activity, charge, request));
+        Self { body, rest: Bytes::new(), delivery }
     }
 }
 
 impl HttpBody for Answer {
-    type Data = Bytes;
+    type Data = Portion;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Portion>, axum::Error>>> {
+        let this = &mut *self;
+        let Some(delivery) = &this.delivery else { return Poll::Ready(None) };
+        if this.rest.is_empty() {
+            let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+                delivery.pause();
+                return Poll::Pending;
+            };
+            match frame.transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => this.rest = data,
+                Some(Err(frame)) => return Poll::Ready(frame.into_trailers().ok().map(|trailers| Ok(Frame::trailers(trailers)))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = this.rest.len().min(PORTION);
+        let portion = delivery.hand_out(this.rest.split_to(length));
+        Poll::Ready(Some(Ok(Frame::data(portion))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower().saturating_add(rest));
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint
     }
 }

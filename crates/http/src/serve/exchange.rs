@@ -16,6 +16,7 @@ use tower::Service as _;
 
 use super::activity::Activity;
 use super::body::{Answer, OpenRequest, request_body};
+use crate::answer_budget::Charge;
 
 /// Answers the requests of one connection.
 pub(super) struct Exchange {
@@ -35,12 +36,13 @@ impl hyper::service::Service<Request<Incoming>> for Exchange {
         let mut request = request.map(|incoming| request_body(incoming, &self.activity, self.body_limit));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         // The router is a handle; it is always ready.
-        Answering { route: self.app.clone().call(request), open: Some(open) }
+        Answering { route: self.app.clone().call(request), activity: Arc::clone(&self.activity), open: Some(open) }
     }
 }
 
 pub(super) struct Answering {
     route: RouteFuture<Infallible>,
+    activity: Arc<Activity>,
     /// Until the answer's body takes it over.
     open: Option<OpenRequest>,
 }
@@ -49,9 +51,12 @@ impl Future for Answering {
     type Output = Result<Response<Answer>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(Pin::new(&mut self.route).poll(cx))?;
+        let mut answer = ready!(Pin::new(&mut self.route).poll(cx))?;
         match self.open.take() {
-            Some(open) => Poll::Ready(Ok(answer.map(|body| Answer::new(body, open)))),
+            Some(open) => {
+                let charge = answer.extensions_mut().remove::<Charge>();
+                Poll::Ready(Ok(answer.map(|body| Answer::new(body, &self.activity, charge, open))))
+            }
             // Polled again after it was ready, which no caller may do.
             None => Poll::Pending,
         }

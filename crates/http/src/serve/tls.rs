@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,8 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     current: Arc<Current>,
     files: Arc<Files>,
+    /// Some listener's task follows the files for all.
+    followed: Arc<AtomicBool>,
 }
 
 impl Tls {
@@ -59,15 +62,24 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), current, files: Arc::new(files) })
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            current,
+            files: Arc::new(files),
+            followed: Arc::default(),
+        })
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.acceptor.accept(stream).await
     }
 
-    /// Takes a new certificate as soon as both files fit each other; keeps the old one until then. Never ends.
+    /// Takes a new certificate as soon as both files fit each other; keeps the old one until then. Never ends, unless it is
+    /// done already for a clone.
     pub(super) async fn keep_current(self) {
+        if self.followed.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let mut seen = self.files.stamp();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;

@@ -10,9 +10,7 @@ use scaivault_service::audit::TrailKeys;
 use scaivault_service::seal::SealError;
 use scaivault_store::instance::{self, InstanceRecord};
 use scaivault_store::key::{self, KeyLevel, WrappedKey};
-use scaivault_store::{
-    Inspected, Inspection, ReadView, Snapshots as _, SqliteLocation, StoreResult, inspect_sqlite,
-};
+use scaivault_store::{Inspected, Inspection, ReadView, Snapshots as _, SqliteLocation, StoreResult, inspect_sqlite};
 
 use self::report::Report;
 use super::args::CheckArguments;
@@ -167,9 +165,7 @@ fn database(config: &Config, report: &mut Report) -> Result<State, Failure> {
 }
 
 /// `None`: nothing is there yet.
-fn looked_into(
-    database: Option<Inspection>,
-) -> StoreResult<Option<(Inspection, InstanceRecord, Option<WrappedKey>)>> {
+fn looked_into(database: Option<Inspection>) -> StoreResult<Option<(Inspection, InstanceRecord, Option<WrappedKey>)>> {
     let Some(mut database) = database else { return Ok(None) };
     let seen = database.read(look)?;
     Ok(seen.map(|(record, wrapped)| (database, record, wrapped)))

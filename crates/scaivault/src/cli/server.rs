@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scaivault_http::app;
+use scaivault_http::{AnswerBudget, app};
 use scaivault_http::serve::{self, Ending, Options, Tls, only_metrics};
 use scaivault_service::{FirstStart, Vault};
 use scaivault_store::instance;
@@ -55,10 +55,11 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         drain: Duration::from_secs(config.shutdown_timeout.seconds().unsigned_abs()),
         ..Options::new(request_ids(&vault))
     };
-    let main = Door { listener: doors.main, app: app(Arc::clone(&vault), wiring::http_settings(&config)) };
+    let answers = AnswerBudget::default();
+    let main = Door { listener: doors.main, app: app(Arc::clone(&vault), wiring::http_settings(&config, &answers)) };
     let metrics = doors.metrics.map(|listener| Door {
         listener,
-        app: only_metrics(app(Arc::clone(&vault), wiring::metrics_settings(&config))),
+        app: only_metrics(app(Arc::clone(&vault), wiring::metrics_settings(&config, &answers))),
     });
     let url = format!("{}://{}", config.listen.scheme(), doors.address);
     tracing::info!(%url, base_url = config.listen.base_url, max_connections, "listening");
@@ -68,8 +69,9 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     }
     let served = Served {
         vault: Arc::clone(&vault),
-        main: (main, options(max_connections, tls)),
-        metrics: metrics.map(|door| (door, options(METRICS_CONNECTIONS, None))),
+        main: (main, options(max_connections, tls.clone())),
+        // It may take tokens too.
+        metrics: metrics.map(|door| (door, options(METRICS_CONNECTIONS, tls))),
     };
     runtime.block_on(served.until_told_to_stop(doors.signals));
     // Handlers whose connection was cut may still wait for the store, which is closed: they end by themselves.
@@ -146,7 +148,7 @@ impl Doors {
         let address = main.local_addr().map_err(Failure::general)?;
         let metrics = config.metrics.address.map(|address| bind("METRICS_BIND_ADDRESS", address)).transpose()?;
         if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
-            tracing::info!(%address, "metrics have a port of their own");
+            tracing::info!(%address, scheme = config.listen.scheme(), "metrics have a port of their own");
         }
         let signals = Signals::install().map_err(|error| Failure::general(format!("no signal handlers: {error}")))?;
         Ok(Self { main, address, metrics, signals })

@@ -209,6 +209,19 @@ fn the_metrics_port_is_open_unless_told_otherwise() {
 }
 
 #[test]
+fn tokens_for_metrics_stay_on_this_machine_unless_allowed() {
+    let (beyond, token) = (("METRICS_BIND_ADDRESS", "192.0.2.1:9100"), ("METRICS_AUTH", "token"));
+    assert!(refused(&[beyond, token]).starts_with("METRICS_BIND_ADDRESS would serve plain HTTP"));
+    let accepted = |more: &[(&str, &str)]| {
+        let metrics = good(&[&[beyond], more].concat()).metrics;
+        (metrics.auth, metrics.address.map(|address| address.port()))
+    };
+    assert_eq!(accepted(&[token, ("ALLOW_PLAIN_HTTP", "true")]), (MetricsAuth::Token, Some(9100)));
+    assert_eq!(accepted(&[token, ("TLS_CERT_FILE", "c"), ("TLS_KEY_FILE", "k")]), (MetricsAuth::Token, Some(9100)));
+    assert_eq!(accepted(&[]), (MetricsAuth::None, Some(9100)), "without tokens there is nothing to take");
+}
+
+#[test]
 fn the_root_key_comes_from_a_variable_or_a_file() {
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let env = ("KMS_PROVIDER", "env");

@@ -155,6 +155,39 @@ async fn u_6_tampering_shows() {
     assert_eq!(report["reason"], "hash_mismatch");
 }
 
+/// A header can't hold a line break (the parser refuses it), but everything else that tears logs apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn u_9_a_user_agent_comes_back_escaped_and_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("audit.jsonl");
+    let app = TestApp::builder().settings(|settings| settings.audit_log_file = Some(log.clone())).start().await;
+    let root = app.root();
+    root.put("/v1/secrets/a", json!({"data": {"k": 1}})).await.expect(201);
+    let agents: [(&[u8], &str); 5] = [
+        (b"a \"quoted\" \\ agent", "a \"quoted\" \\ agent"),
+        (b"tab\there", "tab\there"),
+        (b"\"}\\n{\"action\":\"forged\"", "\"}\\n{\"action\":\"forged\""),
+        ("gr\u{fc}n \u{2028} \u{1f511}".as_bytes(), "gr\u{fc}n \u{2028} \u{1f511}"),
+        // obs-text that is no UTF-8: what can't be told is marked, the rest stays.
+        (b"latin\xe9 end", "latin\u{fffd} end"),
+    ];
+    for (sent, kept) in agents {
+        let read = root.get("/v1/secrets/a").header("user-agent", sent).await.expect(200);
+        let id = read.header("x-request-id").unwrap();
+        let found = root.get(&format!("/v1/audit/logs?request_id={id}")).await.expect(200);
+        assert!(!found.text().contains('\t') && !found.text().contains('\n'), "{}", found.text());
+        let found = found.json();
+        assert_eq!((found["logs"].as_array().unwrap().len(), &found["logs"][0]["user_agent"]), (1, &json!(kept)));
+        let hash = scaivault_domain::audit::hash_of_exported(&found["logs"][0]).unwrap();
+        assert_eq!(found["logs"][0]["hash"], scaivault_crypto::digest::hex(&hash));
+    }
+    app.vault.shut_down().await;
+    let lines = std::fs::read_to_string(&log).unwrap();
+    let entries: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let logged: Vec<&str> = entries.iter().filter_map(|entry| entry["user_agent"].as_str()).collect();
+    assert_eq!(logged, agents.map(|(_, kept)| kept));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn u_11_the_scope_is_needed() {
     let app = TestApp::new().await;

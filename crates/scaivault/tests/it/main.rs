@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod check;
 mod convention;
 mod identity;
 mod policy;
@@ -10,4 +11,5 @@ mod recipe;
 mod rotation;
 mod secret;
 mod system;
+mod tamper;
 mod walk;

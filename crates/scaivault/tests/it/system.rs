@@ -34,6 +34,7 @@ async fn details_and_metrics_ask_for_one() {
     app.anonymous().get("/v1/metrics").await.expect_error(401, "authentication_required");
     app.root().put("/v1/secrets/a", json!({"data": {"k": 1}})).await.expect(201);
     app.root().get("/v1/secrets/a").await.expect(200);
+    app.vault.write_checkpoints(true).await.unwrap();
     let detailed = app.root().get("/v1/health/detailed").await.expect(200).json();
     assert_eq!(detailed["status"], "healthy");
     assert_eq!(detailed["checks"]["database"]["engine"], "sqlite");
@@ -42,13 +43,72 @@ async fn details_and_metrics_ask_for_one() {
     assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     for line in [
         "scaivault_requests_total{method=\"PUT\",path_category=\"write\",status=\"201\"} 1",
-        "scaivault_requests_total{method=\"GET\",path_category=\"system\",status=\"401\"} 2",
+        "scaivault_requests_total{method=\"GET\",path_category=\"system\",status=\"401\"} 1",
+        "scaivault_requests_total{method=\"GET\",path_category=\"none\",status=\"401\"} 1",
         "scaivault_secret_reads_total{tenant=\"tnt_default\",secret_type=\"kv\"} 1",
         "scaivault_secrets_total{tenant=\"tnt_default\"} 1",
-        "scaivault_active_requests{path_category=\"system\"} 1",
+        "scaivault_active_requests{path_category=\"none\"} 1",
+        "scaivault_kms_latency_seconds_count{operation=\"encrypt\"} ",
+        "scaivault_kms_latency_seconds_count{operation=\"decrypt\"} ",
+        "scaivault_kms_latency_seconds_count{operation=\"sign\"} 2",
     ] {
         assert!(metrics.text().contains(line), "{line} is missing in\n{}", metrics.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_not_rate_limited() {
+    let per_identity =
+        |on: bool| TestApp::builder().limits(|_| ()).settings(move |s| s.metrics_per_identity = on).start();
+    let app = per_identity(true).await;
+    let root = app.root();
+    for _ in 0..70 {
+        let scraped = root.get("/v1/metrics").await.expect(200);
+        assert_eq!(scraped.header("x-ratelimit-limit"), None);
+        assert!(!scraped.text().contains("scaivault_rate_limit_bucket_fill{"), "{}", scraped.text());
+    }
+    let detailed = root.get("/v1/health/detailed").await.expect(200);
+    assert_eq!(
+        (detailed.header("x-ratelimit-limit"), detailed.header("x-ratelimit-remaining")),
+        (Some("60"), Some("59"))
+    );
+    let refused = app.user("plain", &["secrets:read"], &[]).await.get("/v1/metrics").await;
+    assert_eq!(refused.expect_error(403, "insufficient_scope").header("x-ratelimit-limit"), None);
+    let metrics = root.get("/v1/metrics").await.expect(200).text();
+    let line =
+        metrics.lines().find(|line| line.starts_with("scaivault_rate_limit_bucket_fill{category=\"system\"")).unwrap();
+    let (labels, used) = line.rsplit_once(' ').unwrap();
+    assert!(labels.contains("identity=\"usr_"), "{line}");
+    assert!((used.parse::<f64>().unwrap() - 1.0 / 60.0).abs() < 1e-9, "{line}");
+
+    let app = per_identity(false).await;
+    app.root().get("/v1/health/detailed").await.expect(200);
+    assert!(!app.root().get("/v1/metrics").await.expect(200).text().contains("bucket_fill"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_is_a_shutdown_and_no_outage_of_the_storage() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    root.put("/v1/secrets/a", json!({"data": {"k": app.canary()}})).await.expect(201);
+    root.get("/v1/secrets/a").await.expect(200);
+    app.vault.begin_shutdown();
+    // What arrives while open requests end is answered as ever.
+    root.get("/v1/secrets/a").await.expect(200);
+    app.vault.shut_down().await;
+    for call in [
+        root.get("/v1/secrets/a"),
+        root.get("/v1/secrets/a").header("cache-control", "no-cache"),
+        root.get("/v1/secrets"),
+        root.put("/v1/secrets/a", json!({"data": {"k": 2}})),
+        root.delete("/v1/secrets/a"),
+        app.with_token("scv_nonsense").get("/v1/secrets/a"),
+    ] {
+        let refused = call.await.expect_error(503, "service_unavailable");
+        assert_eq!((&refused.details()["reason"], refused.header("retry-after")), (&json!("shutting_down"), Some("5")));
+    }
+    app.anonymous().get("/v1/health").await.expect(200);
+    app.anonymous().get("/v1/health/ready").await.expect(503);
 }
 
 #[tokio::test(flavor = "multi_thread")]

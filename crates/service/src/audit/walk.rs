@@ -102,49 +102,49 @@ impl<S: Snapshots> Walk<'_, S> {
     fn frame(&mut self) -> StoreResult<Frame> {
         let (stream, unsealed, from, to) = (self.stream, self.unsealed, self.from, self.to);
         self.source.read(|view| {
-                let keys = TrustedKeys::load(view, unsealed)?;
-                let anchor = checkpoint::anchor(view, stream)?;
-                let cut = anchor.as_ref().map_or(0, |anchor| anchor.seq);
-                let last = audit::last_seq(view, stream)?.max(cut);
-                let start = from.unwrap_or(1).max(cut + 1);
-                let before = match (&anchor, start) {
-                    (Some(anchor), _) if anchor.seq + 1 == start => Some(anchor.hash),
-                    (_, 1) => Some([0; 32]),
-                    // Not there: then the range is taken on trust, as its caller left out what is before.
-                    _ => audit::hash_at(view, stream, start - 1)?,
-                };
-                let end = to.unwrap_or(last).min(last);
-                Ok(Frame { keys, anchor, last, start, end, before: before.map(hex::encode) })
-            })
+            let keys = TrustedKeys::load(view, unsealed)?;
+            let anchor = checkpoint::anchor(view, stream)?;
+            let cut = anchor.as_ref().map_or(0, |anchor| anchor.seq);
+            let last = audit::last_seq(view, stream)?.max(cut);
+            let start = from.unwrap_or(1).max(cut + 1);
+            let before = match (&anchor, start) {
+                (Some(anchor), _) if anchor.seq + 1 == start => Some(anchor.hash),
+                (_, 1) => Some([0; 32]),
+                // Not there: then the range is taken on trust, as its caller left out what is before.
+                _ => audit::hash_at(view, stream, start - 1)?,
+            };
+            let end = to.unwrap_or(last).min(last);
+            Ok(Frame { keys, anchor, last, start, end, before: before.map(hex::encode) })
+        })
     }
 
     /// The next entries, reduced to what the chain needs, and the checkpoints among them.
     fn batch(&mut self, from: i64, to: i64) -> StoreResult<(Vec<Link>, Vec<CheckpointRecord>)> {
         let stream = self.stream;
         self.source.read(|view| {
-                let mut links = Vec::new();
-                audit::walk(view, stream, from, to, BATCH, |seq, stored| {
-                    let link = stored.ok().and_then(|stored| {
-                        Some(Link {
-                            seq,
-                            recomputed_hash: stored.entry.hash().ok()?,
-                            prev_hash: stored.entry.prev_hash,
-                            stored_hash: hex::encode(stored.hash),
-                        })
-                    });
-                    // An entry that can't be read is not the one that was written: a hash that nothing has says so.
-                    links.push(link.unwrap_or_else(|| Link {
+            let mut links = Vec::new();
+            audit::walk(view, stream, from, to, BATCH, |seq, stored| {
+                let link = stored.ok().and_then(|stored| {
+                    Some(Link {
                         seq,
-                        prev_hash: String::new(),
-                        stored_hash: String::new(),
-                        recomputed_hash: [0; 32],
-                    }));
-                    Ok(true)
-                })?;
-                let last = links.last().map_or(from, |link| link.seq);
-                let checkpoints = checkpoint::between(view, stream, from, last)?;
-                Ok((links, checkpoints))
-            })
+                        recomputed_hash: stored.entry.hash().ok()?,
+                        prev_hash: stored.entry.prev_hash,
+                        stored_hash: hex::encode(stored.hash),
+                    })
+                });
+                // An entry that can't be read is not the one that was written: a hash that nothing has says so.
+                links.push(link.unwrap_or_else(|| Link {
+                    seq,
+                    prev_hash: String::new(),
+                    stored_hash: String::new(),
+                    recomputed_hash: [0; 32],
+                }));
+                Ok(true)
+            })?;
+            let last = links.last().map_or(from, |link| link.seq);
+            let checkpoints = checkpoint::between(view, stream, from, last)?;
+            Ok((links, checkpoints))
+        })
     }
 
     /// Whether something says that there was more than there is: a checkpoint, or this process's own memory.

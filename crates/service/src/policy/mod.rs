@@ -11,7 +11,7 @@ pub use binding::{BindPolicy, ListBindings, UnbindPolicy};
 pub use change::{CreatePolicy, DeletePolicy, UpdatePolicy};
 pub use dry_run::{DryRun, TestPolicy, TestedFacts};
 pub use read::{GetPolicy, ListPolicies, PolicyDetail};
-pub use rules::checked_rules;
+pub use rules::{checked_rule_count, checked_rules};
 pub use scaivault_store::binding::BindingShown;
 pub use scaivault_store::policy::PolicyListed;
 

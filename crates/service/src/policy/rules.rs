@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scaivault_domain::policy::{PolicyError, Rule, RuleParts, parse_rules};
+use scaivault_domain::policy::{PolicyError, Rule, RuleParts, check_rule_count, parse_rules};
 
 use crate::error::{Code, Error, Result};
 
@@ -14,7 +14,19 @@ const SHOWN_PATTERN: usize = 512;
 /// # Errors
 /// 400 `invalid_policy` with `reason`, or `invalid_glob` with `rule`, `pattern` and `reason` (contract 03 section 2).
 pub fn checked_rules(parts: &[RuleParts]) -> Result<Arc<[Rule]>> {
-    parse_rules(parts).map_err(|error| match &error {
+    parse_rules(parts).map_err(|error| refusal(&error))
+}
+
+/// Whether there may be so many rules, for doors that count before they read.
+///
+/// # Errors
+/// 400 `invalid_policy`, as [`checked_rules`].
+pub fn checked_rule_count(count: usize) -> Result<()> {
+    check_rule_count(count).map_err(|error| refusal(&error))
+}
+
+fn refusal(error: &PolicyError) -> Error {
+    match error {
         PolicyError::InvalidPolicy { reason } => {
             Error::new(Code::InvalidPolicy, format!("The policy is not valid: {reason}"))
                 .with("reason", reason.as_str())
@@ -26,7 +38,7 @@ pub fn checked_rules(parts: &[RuleParts]) -> Result<Arc<[Rule]>> {
                 .with("pattern", shown)
                 .with("reason", *reason)
         }
-    })
+    }
 }
 
 #[cfg(test)]

@@ -171,3 +171,22 @@ fn what_is_used_most_can_be_seen_and_is_bounded() {
     assert_eq!(seen(60_000_000, 10), [bucket("c", 1.0)]);
     assert_eq!(seen(120_000_000, 10), []);
 }
+
+#[test]
+fn a_network_of_64_bits_is_one_client() {
+    let v6 = |text: &str| text.parse::<IpAddr>().unwrap();
+    let limiter = AddressLimiter::new(1);
+    assert!(limiter.admit(v6("2001:db8:1:2::1"), 0).allowed);
+    assert!(!limiter.admit(v6("2001:db8:1:2:ffff::9"), 0).allowed);
+    assert!(limiter.admit(v6("2001:db8:1:3::1"), 0).allowed);
+    let throttle = FailedAuthThrottle::new();
+    for i in 0..20_u16 {
+        let address = IpAddr::from([0x2001, 0xdb8, 1, 2, i, i, i, i]);
+        assert_eq!(throttle.fail(address, 0), None);
+    }
+    assert_eq!(throttle.fail(v6("2001:db8:1:2::abcd"), 0), Some(60));
+    assert_eq!(throttle.blocked(v6("2001:db8:1:2::1"), 0), Some(60));
+    assert_eq!(throttle.blocked(v6("2001:db8:1:3::1"), 0), None);
+    // Mapped addresses share their first 96 bits and are clients of their own.
+    assert!(limiter.admit(v6("::ffff:192.0.2.1"), 0).allowed && limiter.admit(v6("::ffff:192.0.2.2"), 0).allowed);
+}

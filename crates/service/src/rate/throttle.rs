@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use parking_lot::Mutex;
 
-use super::ceil_div;
+use super::{ceil_div, one_client};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -15,7 +15,7 @@ const FAILURES_PER_MINUTE: usize = 20;
 /// Addresses kept; a few megabytes at most.
 const MAX_ADDRESSES: usize = 16_384;
 
-/// Counts failed authentications by client address, in a window that slides. Valid tokens never ask it.
+/// Counts failed authentications by client address (IPv6: by network of 64 bits), in a window that slides. Valid tokens never ask it.
 #[derive(Default)]
 pub struct FailedAuthThrottle {
     addresses: Mutex<HashMap<IpAddr, Failures>>,
@@ -36,7 +36,7 @@ impl FailedAuthThrottle {
     /// Notes a failed authentication. `Some(seconds)`: the address is blocked for that long yet, answer 429 instead of 401.
     /// The attempt that makes the count full is still answered as a failure; attempts while blocked do not prolong the block.
     pub fn fail(&self, address: IpAddr, now_micros: i64) -> Option<u64> {
-        let address = address.to_canonical();
+        let address = one_client(address);
         let mut addresses = self.addresses.lock();
         if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
             make_room(&mut addresses, now_micros);
@@ -56,7 +56,7 @@ impl FailedAuthThrottle {
 
     /// `Some(seconds)` while the address is blocked: to ask before costly work such as hashing a password.
     pub fn blocked(&self, address: IpAddr, now_micros: i64) -> Option<u64> {
-        self.addresses.lock().get(&address.to_canonical())?.blocked(now_micros)
+        self.addresses.lock().get(&one_client(address))?.blocked(now_micros)
     }
 }
 

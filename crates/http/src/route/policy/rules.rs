@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use scaivault_domain::condition::{ConditionParts, TimeWindowParts};
-use scaivault_domain::policy::{Rule, RuleParts};
-use scaivault_service::policy::checked_rules;
+use scaivault_domain::policy::{MAX_RULES, Rule, RuleParts};
+use scaivault_service::policy::{checked_rule_count, checked_rules};
 
 use crate::extract::{Boolean, Controls, List, ObjectReader, Text};
 
@@ -12,7 +12,14 @@ use crate::extract::{Boolean, Controls, List, ObjectReader, Text};
 /// its own (contract 03 section 2), and so has a wrong number of rules: neither is a matter of shape.
 pub(super) fn rules(body: &mut ObjectReader<'_>) -> Option<Arc<[Rule]>> {
     let faults = body.faults();
-    let readers = body.objects("rules", 0..=usize::MAX)?;
+    if let Some(count) = body.count("rules")
+        && let Err(error) = checked_rule_count(count)
+    {
+        body.raw("rules");
+        faults.own(error);
+        return None;
+    }
+    let readers = body.objects("rules", 0..=MAX_RULES)?;
     // Not a lazy collect: every rule's faults shall be named.
     let parts: Vec<Option<RuleParts>> = readers.into_iter().map(rule).collect();
     let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
@@ -127,6 +134,11 @@ mod tests {
     fn what_means_nothing_has_a_code_of_its_own() {
         let code = |json: &str| read(json).unwrap_err().code();
         assert_eq!(code("[]"), Code::InvalidPolicy);
+        let many = |count| format!("[{}]", vec!["{}"; count].join(","));
+        assert_eq!(code(&many(100)), Code::ValidationError);
+        // Nothing is said about what is in them: they are not looked at.
+        assert_eq!(code(&many(101)), Code::InvalidPolicy);
+        assert_eq!(code(&many(500_000)), Code::InvalidPolicy);
         assert_eq!(code(r#"[{"path_pattern":"/app/**","permissions":["read"]}]"#), Code::InvalidGlob);
         assert_eq!(code(r#"[{"path_pattern":"a\u0000","permissions":["read"]}]"#), Code::InvalidGlob);
         assert_eq!(code(r#"[{"path_pattern":"a","permissions":["own"]}]"#), Code::InvalidPolicy);

@@ -58,7 +58,9 @@ fn walk(database: &mut Inspection, keys: Option<&TrailKeys>, report: &mut Report
         let mut progress = |seq: i64, end: i64| {
             if told.elapsed() >= PROGRESS_EVERY {
                 told = Instant::now();
-                output::notice(format_args!("audit trail: {stream} at {seq} of {end}; {walked} entries of other streams done"));
+                output::notice(format_args!(
+                    "audit trail: {stream} at {seq} of {end}; {walked} entries of other streams done"
+                ));
             }
         };
         let verified = verify_stream(database, keys, &stream, &mut progress)?;

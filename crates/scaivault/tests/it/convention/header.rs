@@ -154,6 +154,8 @@ async fn cors_is_off_until_it_is_switched_on() {
     let answer = preflight(&app).await;
     assert!(answer.status.is_success());
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://ui.example"));
+    // C-16: although no handler saw it.
+    assert!(answer.header("x-request-id").is_some_and(|id| id.starts_with("req_") && id.len() == 30), "{answer:?}");
     let answer = app.anonymous().get("/v1/health").header("origin", "https://evil.example").await.expect(200);
     assert_ne!(answer.header("access-control-allow-origin"), Some("https://evil.example"));
     assert_ne!(answer.header("access-control-allow-origin"), Some("*"));

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use scaivault_http::AnswerBudget;
+use scaivault_testkit::TestApp;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -175,4 +178,28 @@ async fn http_2_works_without_an_upgrade() {
     let id = long.headers()["x-request-id"].to_str().unwrap().to_owned();
     let body: serde_json::Value = long.json().await.unwrap();
     assert_eq!((&body["error"]["code"], &body["error"]["request_id"]), (&"headers_too_large".into(), &id.into()));
+}
+
+#[tokio::test]
+async fn while_too_many_answers_wait_large_ones_are_refused() {
+    const KIB: u64 = 1024;
+    let answers = AnswerBudget::of_kib(100);
+    let shared = answers.clone();
+    let app = TestApp::builder().http(move |http| http.answers = shared).start().await;
+    let root = app.root();
+    root.put("/v1/secrets/large", json!({"data": {"text": "x".repeat(50_000)}})).await.expect(201);
+    root.put("/v1/secrets/small", super::some_data()).await.expect(201);
+    let held = answers.charge(80 * KIB);
+    let refused = root.get("/v1/secrets/large").await;
+    let error = refused.expect_error(503, "service_unavailable");
+    assert_eq!(error.json()["error"]["details"]["reason"], "storage");
+    assert_eq!(error.header("retry-after"), Some("5"));
+    assert_eq!(error.header("etag"), None);
+    assert!(error.header("x-request-id").is_some());
+    for path in ["/v1/secrets/small", "/v1/health", "/v1/openapi.json"] {
+        root.get(path).await.expect(200);
+    }
+    drop(held);
+    root.get("/v1/secrets/large").await.expect(200);
+    assert_eq!(answers.left_kib(), 100, "an answer that is gone waits no longer");
 }

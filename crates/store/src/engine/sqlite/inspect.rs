@@ -207,7 +207,9 @@ mod tests {
         let (dir, location) = location("disturbed");
         let open = || Store::open_sqlite(&SqliteOptions { location: location.clone() }).unwrap();
         open().close();
-        let Inspected::Present { database: Some(inspection), .. } = inspect_sqlite(&location).unwrap() else { panic!() };
+        let Inspected::Present { database: Some(inspection), .. } = inspect_sqlite(&location).unwrap() else {
+            panic!()
+        };
         assert!(!inspection.was_disturbed());
         let store = open();
         assert!(inspection.was_disturbed());
