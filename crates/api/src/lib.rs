@@ -2,12 +2,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod audit;
+pub mod error;
 pub mod identity;
 mod nullable;
-pub mod audit;
 pub mod policy;
 pub mod rotation_policy;
-pub mod error;
 pub mod secret;
 pub mod secret_policy;
 pub mod system;

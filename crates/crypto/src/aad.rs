@@ -78,23 +78,12 @@ pub enum Aad<'a> {
 impl<'a> Aad<'a> {
     /// For a value under its data key.
     pub fn value(tenant: &'a str, secret_id: &'a str, version: i64) -> Self {
-        Self::Value(SecretVersion {
-            tenant,
-            secret_id,
-            version,
-        })
+        Self::Value(SecretVersion { tenant, secret_id, version })
     }
 
     /// For a data key under its tenant key.
     pub fn data_key(tenant: &'a str, secret_id: &'a str, version: i64, path: &'a str) -> Self {
-        Self::DataKey {
-            at: SecretVersion {
-                tenant,
-                secret_id,
-                version,
-            },
-            path,
-        }
+        Self::DataKey { at: SecretVersion { tenant, secret_id, version }, path }
     }
 
     /// For a tenant key under its partner key.
@@ -119,11 +108,7 @@ impl<'a> Aad<'a> {
 
     /// For another secret of a tenant.
     pub fn tenant_item(purpose: &'a str, tenant: &'a str, item_id: &'a str) -> Self {
-        Self::TenantItem(TenantItem {
-            purpose,
-            tenant,
-            item_id,
-        })
+        Self::TenantItem(TenantItem { purpose, tenant, item_id })
     }
 
     /// For a secret of the installation.

@@ -46,26 +46,16 @@ pub(crate) fn seal(
     blob.extend_from_slice(&nonce);
     blob.extend_from_slice(plaintext);
 
-    let (_, body) = blob
-        .split_at_mut_checked(body_at)
-        .ok_or(CryptoError::Internal)?;
+    let (_, body) = blob.split_at_mut_checked(body_at).ok_or(CryptoError::Internal)?;
     let tag = cipher(key)?
-        .seal_in_place_separate_tag(
-            aead::Nonce::assume_unique_for_key(nonce),
-            aead::Aad::from(&bound),
-            body,
-        )
+        .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key(nonce), aead::Aad::from(&bound), body)
         .map_err(|_| CryptoError::Internal)?;
     blob.extend_from_slice(tag.as_ref());
     Ok(std::mem::take(&mut *blob))
 }
 
 /// Decrypts a blob made by [`seal`] with the same key and associated data.
-pub(crate) fn open(
-    key: &[u8; KEY_LEN],
-    aad: &Aad<'_>,
-    blob: &[u8],
-) -> Result<SecretBytes, CryptoError> {
+pub(crate) fn open(key: &[u8; KEY_LEN], aad: &Aad<'_>, blob: &[u8]) -> Result<SecretBytes, CryptoError> {
     let parts = Parts::of(blob)?;
     let mut body = Zeroizing::new(parts.body.to_vec());
     let len = cipher(key)?
@@ -103,12 +93,7 @@ impl<'a> Parts<'a> {
             let (header, rest) = blob.split_at_checked(2 + usize::from(*id_len))?;
             let (_, key_id) = header.split_at_checked(2)?;
             let (nonce, body) = rest.split_first_chunk()?;
-            (body.len() >= TAG_LEN).then_some(Self {
-                header,
-                key_id,
-                nonce: *nonce,
-                body,
-            })
+            (body.len() >= TAG_LEN).then_some(Self { header, key_id, nonce: *nonce, body })
         };
         split().ok_or(CryptoError::Unopenable)
     }
@@ -123,7 +108,5 @@ fn bind(header: &[u8], aad: &Aad<'_>) -> Vec<u8> {
 // "Less safe" is aws-lc-rs's word for "the caller sees to the nonces"; the argument why random ones
 // do is in docs/crypto.md. The expanded key is wiped by AWS-LC when it is dropped.
 fn cipher(key: &[u8; KEY_LEN]) -> Result<aead::LessSafeKey, CryptoError> {
-    aead::UnboundKey::new(&aead::AES_256_GCM, key)
-        .map(aead::LessSafeKey::new)
-        .map_err(|_| CryptoError::Internal)
+    aead::UnboundKey::new(&aead::AES_256_GCM, key).map(aead::LessSafeKey::new).map_err(|_| CryptoError::Internal)
 }

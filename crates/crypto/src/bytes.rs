@@ -90,31 +90,16 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_content_nor_length() {
-        assert_eq!(
-            format!("{:?}", SecretBytes::new(b"canary".to_vec())),
-            "SecretBytes(…)"
-        );
-        assert_eq!(
-            format!("{:#?}", SecretBytes::new(b"canary".to_vec())),
-            "SecretBytes(…)"
-        );
-        assert_eq!(
-            format!("{:?}", SecretString::new("canary".into())),
-            "SecretString(…)"
-        );
-        assert_eq!(
-            format!("{:#?}", SecretString::new("canary".into())),
-            "SecretString(…)"
-        );
+        assert_eq!(format!("{:?}", SecretBytes::new(b"canary".to_vec())), "SecretBytes(…)");
+        assert_eq!(format!("{:#?}", SecretBytes::new(b"canary".to_vec())), "SecretBytes(…)");
+        assert_eq!(format!("{:?}", SecretString::new("canary".into())), "SecretString(…)");
+        assert_eq!(format!("{:#?}", SecretString::new("canary".into())), "SecretString(…)");
     }
 
     #[test]
     fn content_is_kept() {
         let bytes = SecretBytes::new(vec![1, 2]);
-        assert_eq!(
-            (bytes.expose(), bytes.len(), bytes.is_empty()),
-            (&[1, 2][..], 2, false)
-        );
+        assert_eq!((bytes.expose(), bytes.len(), bytes.is_empty()), (&[1, 2][..], 2, false));
         let text = SecretString::new(String::new());
         assert_eq!((text.expose(), text.len(), text.is_empty()), ("", 0, true));
     }

@@ -43,14 +43,8 @@ mod tests {
     #[test]
     fn sha256_vectors_of_fips_180() {
         let vectors = [
-            (
-                "",
-                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-            ),
-            (
-                "abc",
-                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-            ),
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ];
         for (input, expected) in vectors {
             assert_eq!(hex(&sha256(input.as_bytes())), expected);
@@ -70,12 +64,7 @@ mod tests {
     fn one_digest_has_one_spelling() {
         let good = "ab".repeat(32);
         assert!(sha256_from_hex(&good).is_some());
-        for bad in [
-            good.to_uppercase(),
-            "ab".repeat(31),
-            "ab".repeat(33),
-            "xy".repeat(32),
-        ] {
+        for bad in [good.to_uppercase(), "ab".repeat(31), "ab".repeat(33), "xy".repeat(32)] {
             assert_eq!(sha256_from_hex(&bad), None, "{bad}");
         }
     }

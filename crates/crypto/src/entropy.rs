@@ -69,10 +69,7 @@ mod tests {
 
     #[test]
     fn no_number_is_below_zero() {
-        assert_eq!(
-            uniform_below(&SystemEntropy::new(), 0),
-            Err(CryptoError::InvalidBound)
-        );
+        assert_eq!(uniform_below(&SystemEntropy::new(), 0), Err(CryptoError::InvalidBound));
         assert_eq!(uniform_below(&SystemEntropy::new(), 1), Ok(0));
     }
 
@@ -87,11 +84,7 @@ mod tests {
         let max = Replay::new(&u32::MAX.to_le_bytes());
         assert_eq!(uniform_below(&max, 256), Ok(255));
         let max = Replay::new(&u32::MAX.to_le_bytes());
-        assert_eq!(
-            uniform_below(&max, u32::MAX),
-            Err(CryptoError::Entropy),
-            "rejected, then dry"
-        );
+        assert_eq!(uniform_below(&max, u32::MAX), Err(CryptoError::Entropy), "rejected, then dry");
     }
 
     #[test]

@@ -58,13 +58,7 @@ impl RootKey {
         partner: &str,
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, CryptoError> {
-        aead::seal(
-            self.bytes(),
-            id,
-            &Aad::partner_key(partner),
-            partner_key.bytes(),
-            entropy,
-        )
+        aead::seal(self.bytes(), id, &Aad::partner_key(partner), partner_key.bytes(), entropy)
     }
 
     /// Unwraps a partner's key.
@@ -86,13 +80,7 @@ impl RootKey {
         instance_key: &InstanceKey,
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, CryptoError> {
-        aead::seal(
-            self.bytes(),
-            id,
-            &Aad::instance_key(),
-            instance_key.bytes(),
-            entropy,
-        )
+        aead::seal(self.bytes(), id, &Aad::instance_key(), instance_key.bytes(), entropy)
     }
 
     /// Unwraps the key of the installation. At start this is also the proof that the root key is
@@ -127,12 +115,7 @@ impl PartnerKey {
     ///
     /// # Errors
     /// As the module says.
-    pub fn unwrap_tenant(
-        &self,
-        blob: &[u8],
-        tenant: &str,
-        partner: &str,
-    ) -> Result<TenantKey, CryptoError> {
+    pub fn unwrap_tenant(&self, blob: &[u8], tenant: &str, partner: &str) -> Result<TenantKey, CryptoError> {
         let bytes = aead::open(self.bytes(), &Aad::tenant_key(tenant, partner), blob)?;
         TenantKey::from_bytes(bytes).map_err(unopenable)
     }
@@ -184,12 +167,7 @@ impl TenantKey {
     ///
     /// # Errors
     /// As the module says.
-    pub fn unwrap_data_key(
-        &self,
-        blob: &[u8],
-        at: &SecretVersion<'_>,
-        path: &str,
-    ) -> Result<DataKey, CryptoError> {
+    pub fn unwrap_data_key(&self, blob: &[u8], at: &SecretVersion<'_>, path: &str) -> Result<DataKey, CryptoError> {
         let bytes = aead::open(self.bytes(), &Aad::DataKey { at: *at, path }, blob)?;
         DataKey::from_bytes(bytes).map_err(unopenable)
     }
@@ -205,24 +183,14 @@ impl TenantKey {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, CryptoError> {
-        aead::seal(
-            self.bytes(),
-            id,
-            &Aad::TenantItem(*item),
-            plaintext,
-            entropy,
-        )
+        aead::seal(self.bytes(), id, &Aad::TenantItem(*item), plaintext, entropy)
     }
 
     /// Opens another secret of the tenant.
     ///
     /// # Errors
     /// As the module says.
-    pub fn open_item(
-        &self,
-        item: &TenantItem<'_>,
-        blob: &[u8],
-    ) -> Result<SecretBytes, CryptoError> {
+    pub fn open_item(&self, item: &TenantItem<'_>, blob: &[u8]) -> Result<SecretBytes, CryptoError> {
         aead::open(self.bytes(), &Aad::TenantItem(*item), blob)
     }
 }
@@ -247,11 +215,7 @@ impl DataKey {
     ///
     /// # Errors
     /// As the module says.
-    pub fn open_value(
-        &self,
-        at: &SecretVersion<'_>,
-        blob: &[u8],
-    ) -> Result<SecretBytes, CryptoError> {
+    pub fn open_value(&self, at: &SecretVersion<'_>, blob: &[u8]) -> Result<SecretBytes, CryptoError> {
         aead::open(self.bytes(), &Aad::Value(*at), blob)
     }
 }
@@ -268,24 +232,14 @@ impl InstanceKey {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, CryptoError> {
-        aead::seal(
-            self.bytes(),
-            id,
-            &Aad::InstanceItem(*item),
-            plaintext,
-            entropy,
-        )
+        aead::seal(self.bytes(), id, &Aad::InstanceItem(*item), plaintext, entropy)
     }
 
     /// Opens a secret of the installation.
     ///
     /// # Errors
     /// As the module says.
-    pub fn open_item(
-        &self,
-        item: &InstanceItem<'_>,
-        blob: &[u8],
-    ) -> Result<SecretBytes, CryptoError> {
+    pub fn open_item(&self, item: &InstanceItem<'_>, blob: &[u8]) -> Result<SecretBytes, CryptoError> {
         aead::open(self.bytes(), &Aad::InstanceItem(*item), blob)
     }
 }

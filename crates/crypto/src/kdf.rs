@@ -38,18 +38,10 @@ pub struct PassphraseCost {
 
 impl PassphraseCost {
     /// 256 MiB, 3 passes, 4 lanes (contract 12, section 2). About a second.
-    pub const PRODUCTION: Self = Self {
-        memory_kib: 256 * 1024,
-        passes: 3,
-        lanes: 4,
-    };
+    pub const PRODUCTION: Self = Self { memory_kib: 256 * 1024, passes: 3, lanes: 4 };
 
     /// Fast and worthless. Named so that it cannot stand in production code unnoticed.
-    pub const INSECURE_FOR_TESTS: Self = Self {
-        memory_kib: 64,
-        passes: 1,
-        lanes: 1,
-    };
+    pub const INSECURE_FOR_TESTS: Self = Self { memory_kib: 64, passes: 1, lanes: 1 };
 }
 
 /// The root key that belongs to a passphrase.
@@ -67,8 +59,8 @@ pub fn root_key_from_passphrase(
     if salt.len() < MIN_SALT_LEN {
         return Err(CryptoError::InvalidSalt);
     }
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY_LEN))
-        .map_err(|_| CryptoError::InvalidCost)?;
+    let params =
+        Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY_LEN)).map_err(|_| CryptoError::InvalidCost)?;
     RootKey::from_bytes(argon2id(passphrase.expose(), salt, &params, KEY_LEN)?)
 }
 
@@ -78,10 +70,7 @@ pub fn root_key_from_passphrase(
 ///
 /// # Errors
 /// [`CryptoError::Entropy`] if there is no randomness for the salt.
-pub fn hash_password(
-    password: &SecretString,
-    entropy: &dyn Entropy,
-) -> Result<String, CryptoError> {
+pub fn hash_password(password: &SecretString, entropy: &dyn Entropy) -> Result<String, CryptoError> {
     let mut salt = [0; MIN_SALT_LEN];
     entropy.fill(&mut salt)?;
     // The crate's defaults are the first choice of OWASP's password storage cheat sheet.
@@ -108,49 +97,36 @@ pub fn verify_password(password: &SecretString, stored: &str) -> Result<bool, Cr
     let phc = PasswordHash::new(stored).map_err(|_| CryptoError::InvalidPasswordHash)?;
     let (params, salt, expected) = accepted(&phc).ok_or(CryptoError::InvalidPasswordHash)?;
     let mut salt_bytes = [0; Salt::MAX_LENGTH];
-    let salt = salt
-        .decode_b64(&mut salt_bytes)
-        .map_err(|_| CryptoError::InvalidPasswordHash)?;
+    let salt = salt.decode_b64(&mut salt_bytes).map_err(|_| CryptoError::InvalidPasswordHash)?;
     let actual = argon2id(password.expose().as_bytes(), salt, &params, expected.len())?;
-    Ok(digest::constant_time_eq(
-        actual.expose(),
-        expected.as_bytes(),
-    ))
+    Ok(digest::constant_time_eq(actual.expose(), expected.as_bytes()))
 }
 
 /// Costs as much as [`verify_password`] and knows no answer: for accounts that do not exist, so that
 /// time does not tell them from a wrong password.
 pub fn verify_no_password(password: &SecretString) {
     // The result is of no use, and neither is a failure: the caller refuses either way.
-    drop(argon2id(
-        password.expose().as_bytes(),
-        &[0; MIN_SALT_LEN],
-        &Params::default(),
-        KEY_LEN,
-    ));
+    drop(argon2id(password.expose().as_bytes(), &[0; MIN_SALT_LEN], &Params::default(), KEY_LEN));
 }
 
 fn accepted<'a>(phc: &PasswordHash<'a>) -> Option<(Params, Salt<'a>, Output)> {
     let params = Params::try_from(phc).ok()?;
-    let affordable =
-        params.m_cost() <= MAX_PASSWORD_MEMORY_KIB && params.t_cost() <= MAX_PASSWORD_PASSES;
-    let known =
-        phc.algorithm == Algorithm::Argon2id.ident() && phc.version == Some(Version::V0x13.into());
+    let affordable = params.m_cost() <= MAX_PASSWORD_MEMORY_KIB && params.t_cost() <= MAX_PASSWORD_PASSES;
+    let known = phc.algorithm == Algorithm::Argon2id.ident() && phc.version == Some(Version::V0x13.into());
     let hash = phc.hash.filter(|hash| hash.len() >= KEY_LEN)?;
     (affordable && known).then_some((params, phc.salt?, hash))
 }
 
 // Brings its own memory, because what argon2 allocates itself it does not wipe.
-fn argon2id(
-    input: &[u8],
-    salt: &[u8],
-    params: &Params,
-    len: usize,
-) -> Result<SecretBytes, CryptoError> {
+fn argon2id(input: &[u8], salt: &[u8], params: &Params, len: usize) -> Result<SecretBytes, CryptoError> {
     let mut memory = vec![Block::default(); params.block_count()];
     let mut out = Zeroizing::new(vec![0; len]);
-    let result = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
-        .hash_password_into_with_memory(input, salt, &mut out, memory.as_mut_slice());
+    let result = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()).hash_password_into_with_memory(
+        input,
+        salt,
+        &mut out,
+        memory.as_mut_slice(),
+    );
     // Not `Zeroizing<Vec>`: that wipes the capacity a second time, byte by byte, which at these
     // sizes takes as long as the hash.
     memory.iter_mut().zeroize();

@@ -3,15 +3,7 @@
 //! Every other crate handles plaintext and keys only through the types below, none of which prints,
 //! clones, compares or serialises what it holds. `docs/crypto.md` gives the byte layouts and the
 //! reasons behind them.
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod aad;
 pub mod bytes;

@@ -51,8 +51,7 @@ impl SigningKey {
 
     fn new(seed: Box<Zeroizing<[u8; SEED_LEN]>>) -> Result<Self, CryptoError> {
         // "Unchecked" because no public key is given to check against: it is derived.
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
-            .map_err(|_| CryptoError::InvalidKey)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| CryptoError::InvalidKey)?;
         Ok(Self { pair, seed })
     }
 
@@ -66,14 +65,8 @@ impl SigningKey {
     /// # Errors
     /// [`CryptoError::Internal`] if the library fails; it has no reason to.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_LEN], CryptoError> {
-        let signature = self
-            .pair
-            .try_sign(message)
-            .map_err(|_| CryptoError::Internal)?;
-        signature
-            .as_ref()
-            .try_into()
-            .map_err(|_| CryptoError::Internal)
+        let signature = self.pair.try_sign(message).map_err(|_| CryptoError::Internal)?;
+        signature.as_ref().try_into().map_err(|_| CryptoError::Internal)
     }
 
     /// The public half.
@@ -82,10 +75,7 @@ impl SigningKey {
     /// [`CryptoError::Internal`] if the library fails; it has no reason to.
     pub fn public(&self) -> Result<VerifyingKey, CryptoError> {
         let bytes = self.pair.public_key().as_ref();
-        bytes
-            .try_into()
-            .map(VerifyingKey)
-            .map_err(|_| CryptoError::Internal)
+        bytes.try_into().map(VerifyingKey).map_err(|_| CryptoError::Internal)
     }
 }
 
@@ -102,9 +92,7 @@ pub struct VerifyingKey(pub [u8; PUBLIC_KEY_LEN]);
 impl VerifyingKey {
     /// Whether `signature` is this key's signature of `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        signature::UnparsedPublicKey::new(&signature::ED25519, self.0)
-            .verify(message, signature)
-            .is_ok()
+        signature::UnparsedPublicKey::new(&signature::ED25519, self.0).verify(message, signature).is_ok()
     }
 }
 
@@ -146,11 +134,7 @@ mod tests {
             let key = SigningKey::from_seed(&SecretBytes::new(unhex(seed))).unwrap();
             assert_eq!(hex(&key.public().unwrap().0), public);
             assert_eq!(hex(&key.sign(&unhex(message)).unwrap()), signature);
-            assert!(
-                key.public()
-                    .unwrap()
-                    .verify(&unhex(message), &unhex(signature))
-            );
+            assert!(key.public().unwrap().verify(&unhex(message), &unhex(signature)));
         }
     }
 
@@ -181,16 +165,10 @@ mod tests {
 
     #[test]
     fn refuses_bad_input() {
-        assert_eq!(
-            SigningKey::generate(&NoEntropy).unwrap_err(),
-            CryptoError::Entropy
-        );
+        assert_eq!(SigningKey::generate(&NoEntropy).unwrap_err(), CryptoError::Entropy);
         for len in [0, 31, 33, 64] {
             let seed = SecretBytes::new(vec![1; len]);
-            assert_eq!(
-                SigningKey::from_seed(&seed).unwrap_err(),
-                CryptoError::InvalidKey
-            );
+            assert_eq!(SigningKey::from_seed(&seed).unwrap_err(), CryptoError::InvalidKey);
         }
     }
 

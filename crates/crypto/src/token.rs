@@ -77,10 +77,7 @@ impl OpaqueToken {
         text.push_str(kind.prefix());
         text.extend(body.iter().map(|b| char::from(*b)));
         text.extend(checksum(body.as_slice()).iter().map(|b| char::from(*b)));
-        Ok(Self {
-            kind,
-            text: SecretString::new(text),
-        })
+        Ok(Self { kind, text: SecretString::new(text) })
     }
 
     /// Reads a token a client sent. Checks shape and checksum only, so it needs no store.
@@ -98,9 +95,7 @@ impl OpaqueToken {
             return None;
         }
         let (prefix, rest) = text.split_at_checked(PREFIX_LEN)?;
-        let kind = TokenKind::ALL
-            .into_iter()
-            .find(|kind| kind.prefix() == prefix)?;
+        let kind = TokenKind::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
         let (body, sum) = rest.split_at_checked(BODY_LEN)?;
         let issuable = body.bytes().all(|b| b.is_ascii_alphanumeric()) && body <= LARGEST_BODY;
         (issuable && checksum(body.as_bytes()).as_slice() == sum.as_bytes()).then_some(kind)
@@ -143,10 +138,7 @@ impl TokenHash {
     /// # Errors
     /// [`CryptoError::InvalidKey`] unless there are 32 bytes.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CryptoError> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| CryptoError::InvalidKey)
+        bytes.try_into().map(Self).map_err(|_| CryptoError::InvalidKey)
     }
 
     /// The bytes to store.

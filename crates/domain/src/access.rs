@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use crate::action::{AccessRule, Action};
+use crate::condition::Facts;
 use crate::id::{PartnerId, TenantId};
 use crate::path::SecretPath;
 use crate::policy::{self, BoundPolicy, DenialReason, Permission, PermissionSet, Verdict, Visibility};
-use crate::condition::Facts;
 use crate::role::{Role, RoleSet};
 
 /// Whose secrets a path addresses: the tenant's own, or those its partner shares (contract 01 section 12).
@@ -25,8 +25,14 @@ pub enum Target {
     /// The instance itself.
     Instance,
     /// Every path of a space; `prefix` is what the audit entry names.
-    Listing { space: Space, prefix: Option<String> },
-    Secret { space: Space, path: SecretPath },
+    Listing {
+        space: Space,
+        prefix: Option<String>,
+    },
+    Secret {
+        space: Space,
+        path: SecretPath,
+    },
     /// Something of the tenant that has no path.
     Tenant,
 }
@@ -250,7 +256,9 @@ fn decide_path(wanted: &[Permission], target: &Target, standing: &Standing, fact
         Space::Partner if standing.administers_partner() => {
             standing.administers().map_or_else(|| Err(refused()), |role| Ok(Grant::Role(role)))
         }
-        Space::Partner if wanted.iter().any(|one| matches!(one, Permission::List | Permission::Read)) => Ok(Grant::Member),
+        Space::Partner if wanted.iter().any(|one| matches!(one, Permission::List | Permission::Read)) => {
+            Ok(Grant::Member)
+        }
         Space::Partner => Err(refused()),
         Space::Tenant => {
             if let Some(role) = standing.administers() {
@@ -258,7 +266,9 @@ fn decide_path(wanted: &[Permission], target: &Target, standing: &Standing, fact
             }
             match policy::decide(&standing.policies, path.as_str(), PermissionSet::from_slice(wanted), facts) {
                 Verdict::Allowed { policy_id, .. } => Ok(Grant::Policy(policy_id.to_string())),
-                Verdict::Denied { reason, failed_condition } => Err(Denial::Policy { reason, failed_condition, permission }),
+                Verdict::Denied { reason, failed_condition } => {
+                    Err(Denial::Policy { reason, failed_condition, permission })
+                }
             }
         }
     }

@@ -74,8 +74,12 @@ macro_rules! rate {
 }
 
 macro_rules! changes {
-    (query) => { false };
-    (command) => { true };
+    (query) => {
+        false
+    };
+    (command) => {
+        true
+    };
 }
 
 use AccessRule::{Instance, Listing, Path, Tenant};

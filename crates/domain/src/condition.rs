@@ -33,7 +33,11 @@ impl Conditions {
         Ok(Conditions {
             ip_ranges: parts.ip_ranges.as_deref().map(parse_ip_ranges).transpose()?.unwrap_or_default(),
             require_mfa: parts.require_mfa,
-            mfa_max_age: parts.mfa_max_age.as_deref().map(|text| parse_mfa_max_age(text, parts.require_mfa)).transpose()?,
+            mfa_max_age: parts
+                .mfa_max_age
+                .as_deref()
+                .map(|text| parse_mfa_max_age(text, parts.require_mfa))
+                .transpose()?,
             time_window: parts.time_window.as_ref().map(TimeWindow::from_parts).transpose()?,
         })
     }
@@ -68,14 +72,19 @@ impl Conditions {
     /// Which of the conditions do not hold. A fact that is not known fails the condition that asks for it.
     pub fn failures(&self, facts: &Facts) -> FailedConditions {
         FailedConditions {
-            ip: !self.ip_ranges.is_empty() && !facts.source_ip.is_some_and(|ip| self.ip_ranges.iter().any(|range| holds_address(range, ip))),
+            ip: !self.ip_ranges.is_empty()
+                && !facts.source_ip.is_some_and(|ip| self.ip_ranges.iter().any(|range| holds_address(range, ip))),
             mfa: self.require_mfa() && !self.mfa_is_fresh(facts),
             time: self.time_window.as_ref().is_some_and(|window| !window.holds(facts.now)),
         }
     }
 
     fn mfa_is_fresh(&self, facts: &Facts) -> bool {
-        let max_age = self.mfa_max_age.as_ref().map_or(facts.default_mfa_max_age_seconds, Span::seconds).saturating_mul(1_000_000);
+        let max_age = self
+            .mfa_max_age
+            .as_ref()
+            .map_or(facts.default_mfa_max_age_seconds, Span::seconds)
+            .saturating_mul(1_000_000);
         facts.mfa_verified_at.is_some_and(|at| (-MAX_CLOCK_SKEW_MICROS..=max_age).contains(&facts.now.micros_since(at)))
     }
 }
@@ -144,14 +153,17 @@ fn parse_ip_ranges(texts: &[String]) -> Result<Vec<IpNet>, ConditionError> {
     if texts.is_empty() || texts.len() > MAX_IP_RANGES {
         return Err(ConditionError { field: "ip_ranges", message: "must have 1 to 100 entries" });
     }
-    let parse = |text: &String| parse_cidr(text).ok_or(ConditionError { field: "ip_ranges", message: "must be CIDR ranges such as 10.0.0.0/8" });
+    let parse = |text: &String| {
+        parse_cidr(text).ok_or(ConditionError { field: "ip_ranges", message: "must be CIDR ranges such as 10.0.0.0/8" })
+    };
     texts.iter().map(parse).collect()
 }
 
 /// `<address>/<bits>`. A bare address is refused: whoever leaves the bits out may have meant a network.
 pub fn parse_cidr(text: &str) -> Option<IpNet> {
     let (address, bits) = text.split_once('/')?;
-    let is_plain_number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
+    let is_plain_number =
+        !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
     if !is_plain_number {
         return None;
     }

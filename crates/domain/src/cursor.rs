@@ -94,12 +94,8 @@ impl Cursor {
         if text.len() > MAX_TEXT_LEN {
             return Err(CursorError::TooLong);
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| CursorError::Malformed)?;
-        let (signed, tag) = bytes
-            .split_last_chunk::<{ mac::TAG_LEN }>()
-            .ok_or(CursorError::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Malformed)?;
+        let (signed, tag) = bytes.split_last_chunk::<{ mac::TAG_LEN }>().ok_or(CursorError::Malformed)?;
         if !key.verify(signed, tag) {
             return Err(CursorError::Forged);
         }
@@ -123,14 +119,8 @@ impl Cursor {
     /// # Errors
     /// [`CursorError::Foreign`] if one is new or differs.
     pub fn check_filters(&self, given: &BTreeMap<String, Vec<String>>) -> Result<(), CursorError> {
-        let same = given
-            .iter()
-            .all(|(name, value)| self.filters.get(name) == Some(value));
-        if same {
-            Ok(())
-        } else {
-            Err(CursorError::Foreign)
-        }
+        let same = given.iter().all(|(name, value)| self.filters.get(name) == Some(value));
+        if same { Ok(()) } else { Err(CursorError::Foreign) }
     }
 }
 

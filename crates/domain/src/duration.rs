@@ -142,7 +142,9 @@ impl<'de> Deserialize<'de> for Span {
 /// Why a text is no duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
-    #[error("must be a duration such as 90d or 1h30m: integers with the units w, d, h, m, s, each at most once and in that order")]
+    #[error(
+        "must be a duration such as 90d or 1h30m: integers with the units w, d, h, m, s, each at most once and in that order"
+    )]
     Format,
     #[error("must be at most 36500d")]
     TooLong,
@@ -172,7 +174,11 @@ impl SpanList {
             return Err(SpanListError::TooMany { max });
         }
         let parse = |(index, item): (usize, &S)| {
-            Span::parse_positive(item.as_ref()).map_err(|error| SpanListError::Item { index, value: item.as_ref().to_owned(), error })
+            Span::parse_positive(item.as_ref()).map_err(|error| SpanListError::Item {
+                index,
+                value: item.as_ref().to_owned(),
+                error,
+            })
         };
         let mut spans = items.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
         // Stable, so of equal lengths the text given first stays.

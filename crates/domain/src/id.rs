@@ -104,7 +104,8 @@ typed_ids! {
 }
 
 fn is_suffix(suffix: &str) -> bool {
-    (1..=MAX_SUFFIX).contains(&suffix.len()) && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    (1..=MAX_SUFFIX).contains(&suffix.len())
+        && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
 /// A ULID of the given millisecond and 80 random bits. A time before 1970 counts as 1970.
@@ -173,7 +174,13 @@ mod tests {
 
     #[test]
     fn slugs() {
-        let table = [("quarterly", "quarterly"), ("Acme Prod", "acme_prod"), ("a--b", "a_b"), ("Größe 7", "gr_e_7"), ("日本", "_")];
+        let table = [
+            ("quarterly", "quarterly"),
+            ("Acme Prod", "acme_prod"),
+            ("a--b", "a_b"),
+            ("Größe 7", "gr_e_7"),
+            ("日本", "_"),
+        ];
         for (name, expected) in table {
             assert_eq!(slug(name), expected);
         }

@@ -92,8 +92,13 @@ impl UrlName {
     pub fn parse(text: &str) -> Result<UrlName, NameError> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let starts_well = text.bytes().next().is_some_and(is_plain);
-        if !starts_well || text.len() > MAX_URL_NAME || !text.bytes().all(|byte| is_plain(byte) || b"_.-".contains(&byte)) {
-            return Err(NameError { message: "must be 1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter or digit" });
+        if !starts_well
+            || text.len() > MAX_URL_NAME
+            || !text.bytes().all(|byte| is_plain(byte) || b"_.-".contains(&byte))
+        {
+            return Err(NameError {
+                message: "must be 1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter or digit",
+            });
         }
         Ok(UrlName(text.into()))
     }
@@ -168,7 +173,10 @@ mod tests {
             assert!(Email::parse(good).is_ok(), "{good:?}");
         }
         let long = format!("{}@x.example", "a".repeat(65));
-        for bad in ["", "a", "@", "a@", "@b", "a@b@c", "a b@c.d", "a@b c", "a@b..c", ".a@b", "a.@b", "a@.b", "a@b.", "a@-b", "a\n@b", "<a@b>", &long] {
+        for bad in [
+            "", "a", "@", "a@", "@b", "a@b@c", "a b@c.d", "a@b c", "a@b..c", ".a@b", "a.@b", "a@.b", "a@b.", "a@-b",
+            "a\n@b", "<a@b>", &long,
+        ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -276,8 +276,16 @@ mod tests {
     #[test]
     fn p7_reserved_words_are_named() {
         let table = [
-            ("metadata/x", "metadata"), ("expiring/x", "expiring"), ("batch", "batch"), ("batch/x", "batch"), ("a/versions", "versions"),
-            ("versions", "versions"), ("a/restore", "restore"), ("rotate", "rotate"), ("a/move", "move"), ("a/copy", "copy"),
+            ("metadata/x", "metadata"),
+            ("expiring/x", "expiring"),
+            ("batch", "batch"),
+            ("batch/x", "batch"),
+            ("a/versions", "versions"),
+            ("versions", "versions"),
+            ("a/restore", "restore"),
+            ("rotate", "rotate"),
+            ("a/move", "move"),
+            ("a/copy", "copy"),
         ];
         for (text, word) in table {
             assert_eq!(reason(text), "reserved", "{text}");
@@ -303,6 +311,9 @@ mod tests {
         assert_eq!(PathPrefix::parse("a*").unwrap_err().reason, PathReason::Character);
         assert_eq!(PathPrefix::parse("a b").unwrap_err().reason, PathReason::Character);
         assert_eq!(PathPrefix::parse(&"a".repeat(513)).unwrap_err().reason, PathReason::TooLong);
-        assert!(PathPrefix::parse("app/d").unwrap().matches("app/db") && !PathPrefix::parse("app/d").unwrap().matches("app"));
+        assert!(
+            PathPrefix::parse("app/d").unwrap().matches("app/db")
+                && !PathPrefix::parse("app/d").unwrap().matches("app")
+        );
     }
 }

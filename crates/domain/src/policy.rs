@@ -7,7 +7,9 @@ mod visibility;
 
 pub use decision::{BoundPolicy, DenialReason, EvaluatedPolicy, EvaluationReason, Verdict, decide, explain};
 pub use permission::{Permission, PermissionSet};
-pub use rule::{MAX_RULES, PolicyError, Rule, RuleParts, check_rule_count, parse_rules, rules_from_json, rules_to_json};
+pub use rule::{
+    MAX_RULES, PolicyError, Rule, RuleParts, check_rule_count, parse_rules, rules_from_json, rules_to_json,
+};
 pub use visibility::{Visibility, visibility};
 
 #[cfg(test)]

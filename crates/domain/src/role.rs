@@ -33,7 +33,9 @@ impl Role {
     pub const fn description(self) -> &'static str {
         match self {
             Role::TenantAdmin => "Administers its tenant: directory, tokens, token issuers and every path",
-            Role::PartnerAdmin => "Administers all tenants of its partner, creates tenants, writes partner secrets and partner policies",
+            Role::PartnerAdmin => {
+                "Administers all tenants of its partner, creates tenants, writes partner secrets and partner policies"
+            }
             Role::SuperAdmin => "Administers everything: the system, partners and bearer token issuers",
         }
     }

@@ -229,8 +229,17 @@ mod tests {
     #[test]
     fn the_default_ceiling_is_the_contract_s() {
         let expected = [
-            "secrets:read", "secrets:write", "secrets:delete", "secrets:list", "secrets:rotate", "policies:read", "pki:issue",
-            "dynamic:read", "subscriptions:read", "subscriptions:write", "identity:read",
+            "secrets:read",
+            "secrets:write",
+            "secrets:delete",
+            "secrets:list",
+            "secrets:rotate",
+            "policies:read",
+            "pki:issue",
+            "dynamic:read",
+            "subscriptions:read",
+            "subscriptions:write",
+            "identity:read",
         ];
         assert_eq!(ScopeSet::DEFAULT_CEILING.to_strings(), expected);
     }

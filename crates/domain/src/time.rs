@@ -197,7 +197,17 @@ impl Shape {
         let has_fraction = one_of(&mut rest, b".").is_some();
         let micros = if has_fraction { fraction(&mut rest)? } else { 0 };
         let offset_minutes = offset(&mut rest)?;
-        rest.is_empty().then_some(Shape { year, month, day, hour, minute, second, micros, offset_minutes, has_fraction })
+        rest.is_empty().then_some(Shape {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            micros,
+            offset_minutes,
+            has_fraction,
+        })
     }
 
     fn instant(&self) -> Option<Timestamp> {
@@ -225,7 +235,8 @@ impl Shape {
 /// Exactly `count` digits as a number.
 fn digits(rest: &mut &[u8], count: usize) -> Option<i64> {
     let (head, tail) = rest.split_at_checked(count)?;
-    let value = head.iter().try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))?;
+    let value =
+        head.iter().try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))?;
     *rest = tail;
     Some(value)
 }

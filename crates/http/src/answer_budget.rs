@@ -27,7 +27,16 @@ pub struct AnswerBudget {
 #[derive(Debug, Clone)]
 pub struct Charge {
     /// `None`: small enough to cost nothing.
-    _paid: Option<Arc<OwnedSemaphorePermit>>,
+    paid: Option<Arc<OwnedSemaphorePermit>>,
+    /// With less than this left there is no more patience for those who take nothing.
+    scarce: usize,
+}
+
+impl Charge {
+    /// Whether the budget, of which this is a part, goes to its end.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.paid.as_ref().is_some_and(|paid| paid.semaphore().available_permits() < self.scarce)
+    }
 }
 
 impl AnswerBudget {
@@ -41,12 +50,13 @@ impl AnswerBudget {
 
     /// `None`: too much waits already. An answer larger than the whole budget goes out when nothing else waits.
     pub fn charge(&self, bytes: u64) -> Option<Charge> {
+        let scarce = usize::try_from(self.total / 2).unwrap_or(usize::MAX);
         if bytes <= FREE {
-            return Some(Charge { _paid: None });
+            return Some(Charge { paid: None, scarce });
         }
         let kib = u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX).min(self.total);
         let paid = Arc::clone(&self.left).try_acquire_many_owned(kib).ok()?;
-        Some(Charge { _paid: Some(Arc::new(paid)) })
+        Some(Charge { paid: Some(Arc::new(paid)), scarce })
     }
 }
 
@@ -66,11 +76,13 @@ mod tests {
         let first = budget.charge(60 * KIB).unwrap();
         let clone = first.clone();
         assert_eq!(budget.left_kib(), 40);
+        assert!(first.is_scarce());
         assert!(budget.charge(60 * KIB).is_none());
         assert!(budget.charge(FREE).is_some(), "small answers always pass");
         drop(first);
         assert_eq!(budget.left_kib(), 40);
         drop(clone);
+        assert!(!budget.charge(50 * KIB).unwrap().is_scarce());
         let huge = budget.charge(1000 * KIB).unwrap();
         assert_eq!(budget.left_kib(), 0);
         assert!(budget.charge(FREE + 1).is_none() && budget.charge(0).is_some());

@@ -117,7 +117,8 @@ impl App {
             response.extensions_mut().insert(charge);
             response
         } else {
-            let refusal = error.insert(Error::unavailable(Outage::Overloaded, "too many answers wait for their clients"));
+            let refusal =
+                error.insert(Error::unavailable(Outage::Overloaded, "too many answers wait for their clients"));
             Reply::from(&*refusal).into_response(&request_id, head)
         };
         if let Some(rate) = rate.filter(|rate| !rate.is_unlimited()) {
@@ -137,11 +138,13 @@ impl App {
         const NO_CATEGORY: Option<RateCategory> = None;
         let (parts, body) = request.into_parts();
         if header_bytes(&parts.headers) > MAX_HEADER_BYTES {
-            let error = Error::new(Code::HeadersTooLarge, format!("The headers may have at most {MAX_HEADER_BYTES} bytes"));
+            let error =
+                Error::new(Code::HeadersTooLarge, format!("The headers may have at most {MAX_HEADER_BYTES} bytes"));
             return (Answered::error(error, None), NO_CATEGORY);
         }
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        let text = |name: &str| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let text =
+            |name: &str| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let meta = RequestMeta {
             request_id: request_id.to_owned(),
             client_request_id: text("x-request-id").map(|id| id.chars().take(CLIENT_ID_CHARS).collect()),
@@ -151,7 +154,9 @@ impl App {
             fresh: false,
         };
         match self.routes.find(&parts.method, parts.uri.path()) {
-            Found::Nothing => (Answered::error(Error::new(Code::NotFound, "There is no such route"), None), NO_CATEGORY),
+            Found::Nothing => {
+                (Answered::error(Error::new(Code::NotFound, "There is no such route"), None), NO_CATEGORY)
+            }
             Found::OtherMethods(allowed) => {
                 let message = format!("Allowed here: {}", allowed.join(", "));
                 let error = Error::new(Code::MethodNotAllowed, message).with("allowed", allowed);
@@ -188,7 +193,14 @@ fn rate_headers(headers: &mut HeaderMap, rate: &Decision) {
 }
 
 /// No path, query, header or body: a path may name what a tenant keeps, and the audit trail has it.
-fn log(method: &Method, category: Option<RateCategory>, status: StatusCode, started: Instant, request_id: &str, error: Option<&Error>) {
+fn log(
+    method: &Method,
+    category: Option<RateCategory>,
+    status: StatusCode,
+    started: Instant,
+    request_id: &str,
+    error: Option<&Error>,
+) {
     let millis = started.elapsed().as_millis();
     let (status, category) = (status.as_u16(), category.map_or("none", |category| category.as_str()));
     match error {

@@ -14,7 +14,8 @@ use scaivault_domain::action::{AccessRule, Action};
 use scaivault_domain::path::SecretPath;
 use scaivault_service::rate::Decision;
 use scaivault_service::{
-    Admitted, Code, Command, Error, Idempotency, Outage, Query, Refused, Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
+    Admitted, Code, Command, Error, Idempotency, Outage, Query, Refused, Reply as CommandReply, RequestMeta, Result,
+    TenantChoice, Vault,
 };
 
 use crate::app::body;
@@ -100,7 +101,10 @@ where
 }
 
 /// A route that only looks.
-pub(crate) fn query<Q: Query>(parse: Parse<Q>, render: fn(Q::Output, &Input<'_>) -> Result<Reply>) -> Box<dyn Endpoint> {
+pub(crate) fn query<Q: Query>(
+    parse: Parse<Q>,
+    render: fn(Q::Output, &Input<'_>) -> Result<Reply>,
+) -> Box<dyn Endpoint> {
     struct Looks<Q: Query>(Parse<Q>, fn(Q::Output, &Input<'_>) -> Result<Reply>);
     impl<Q: Query> Endpoint for Looks<Q> {
         fn action(&self) -> Option<Action> {
@@ -117,7 +121,9 @@ pub(crate) fn query<Q: Query>(parse: Parse<Q>, render: fn(Q::Output, &Input<'_>)
                 let rate = Some(request.admitted.rate);
                 let result = request.call.vault.query(&request.admitted, op).await;
                 let reply = result.and_then(|answer| {
-                    request.with_input(|input| render(answer.output, input)).map(|reply| reply.with_outcome(answer.outcome))
+                    request
+                        .with_input(|input| render(answer.output, input))
+                        .map(|reply| reply.with_outcome(answer.outcome))
                 });
                 Answered::of(reply, rate)
             })
@@ -213,7 +219,8 @@ impl Request {
     async fn read<T>(&mut self, parse: Parse<T>) -> Result<T> {
         let method = self.call.parts.method.clone();
         if method == http::Method::PUT || method == http::Method::POST || method == http::Method::PATCH {
-            self.read_body(if method == http::Method::PATCH { BodyType::JsonOrMergePatch } else { BodyType::Json }).await?;
+            self.read_body(if method == http::Method::PATCH { BodyType::JsonOrMergePatch } else { BodyType::Json })
+                .await?;
         }
         let faults = Faults::new();
         if self.call.route.repeatable && (method == http::Method::PUT || method == http::Method::POST) {
@@ -287,7 +294,8 @@ fn address_target(call: &Call, action: Action) -> Option<Target> {
 
 /// Of several values none is believed: together they name no tenant that exists.
 fn tenant_header(headers: &http::HeaderMap) -> Option<String> {
-    let values: Vec<_> = headers.get_all("x-tenant-id").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values: Vec<_> =
+        headers.get_all("x-tenant-id").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 

@@ -21,7 +21,8 @@ impl From<&Error> for Reply {
             reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
         }
         if let (Code::MethodNotAllowed, Some(allowed)) = (error.code(), error.details().get("allowed")) {
-            let methods: Vec<&str> = allowed.as_array().into_iter().flatten().filter_map(|method| method.as_str()).collect();
+            let methods: Vec<&str> =
+                allowed.as_array().into_iter().flatten().filter_map(|method| method.as_str()).collect();
             if let Ok(value) = HeaderValue::from_str(&methods.join(", ")) {
                 reply.set(header::ALLOW, value);
             }

@@ -53,10 +53,9 @@ impl Input<'_> {
     pub(crate) fn list<'a>(&'a self, faults: &'a Faults, default: u32, max: u32) -> (QueryReader<'a>, Page) {
         let mut after = None;
         if let Some(text) = self.query.first("cursor") {
-            let known = self
-                .vault
-                .decode_cursor(text, &self.list_name(), self.caller.tenant_id().as_str())
-                .and_then(|cursor| cursor.check_filters(&self.query.filters()).map(|()| cursor).map_err(|_| invalid_cursor()));
+            let known = self.vault.decode_cursor(text, &self.list_name(), self.caller.tenant_id().as_str()).and_then(
+                |cursor| cursor.check_filters(&self.query.filters()).map(|()| cursor).map_err(|_| invalid_cursor()),
+            );
             if let Some(cursor) = faults.take(known) {
                 let _ = self.walk.set(self.query.clone().with_filters(&cursor.filters));
                 after = Some(cursor.position);

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use scaivault_api::error::ErrorEnvelope;
 use scaivault_domain::action::ScopeRule;
 use scaivault_service::Result;
+use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder};
-use utoipa::ToSchema;
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
+};
 
 use crate::endpoint::Call;
 use crate::reply::Reply;
@@ -85,7 +87,8 @@ fn operation(route: &RouteInfo, doc: Option<&Doc>, schemas: &mut Vec<(String, Re
             operation = operation.parameter(header("X-Tenant-ID", "Acts in this tenant instead of the token's own"));
         }
         if route.repeatable {
-            operation = operation.parameter(header("Idempotency-Key", "Repeating the request has no second effect for 24 h"));
+            operation =
+                operation.parameter(header("Idempotency-Key", "Repeating the request has no second effect for 24 h"));
         }
     }
     let Some(doc) = doc else { return operation.build() };
@@ -99,13 +102,16 @@ fn operation(route: &RouteInfo, doc: Option<&Doc>, schemas: &mut Vec<(String, Re
     for (status, schema) in &doc.answers {
         let response = ResponseBuilder::new().description(if *status == "204" { "Done; no body" } else { "Done" });
         let response = match schema {
-            Some(schema) => response.content("application/json", ContentBuilder::new().schema(Some(add(schema, schemas))).build()),
+            Some(schema) => {
+                response.content("application/json", ContentBuilder::new().schema(Some(add(schema, schemas))).build())
+            }
             None => response,
         };
         operation = operation.response(*status, response.build());
     }
     let envelope = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorEnvelope::name()))).build();
-    let refused = ResponseBuilder::new().description("Refused: `error.code` says why").content("application/json", envelope);
+    let refused =
+        ResponseBuilder::new().description("Refused: `error.code` says why").content("application/json", envelope);
     operation.response("default", refused.build()).build()
 }
 
@@ -168,8 +174,10 @@ mod tests {
 
     #[test]
     fn every_route_is_described_and_nothing_else() {
-        let mut described: Vec<String> = docs::all().iter().map(|doc| format!("{} {}", doc.method, doc.pattern)).collect();
-        let mut routes: Vec<String> = route_infos().iter().map(|route| format!("{} {}", route.method, route.pattern)).collect();
+        let mut described: Vec<String> =
+            docs::all().iter().map(|doc| format!("{} {}", doc.method, doc.pattern)).collect();
+        let mut routes: Vec<String> =
+            route_infos().iter().map(|route| format!("{} {}", route.method, route.pattern)).collect();
         described.sort();
         routes.sort();
         assert_eq!(described, routes);

@@ -36,7 +36,10 @@ impl Pattern {
     pub(crate) fn new(text: &'static str) -> Self {
         let segments: Vec<&'static str> = text.split('/').skip(1).collect();
         let (before, after_path) = match segments.iter().position(|segment| *segment == REST) {
-            Some(at) => (segments.iter().take(at).copied().collect::<Vec<_>>(), Some(segments.into_iter().skip(at + 1).collect())),
+            Some(at) => (
+                segments.iter().take(at).copied().collect::<Vec<_>>(),
+                Some(segments.into_iter().skip(at + 1).collect()),
+            ),
             None => (segments, None),
         };
         let part = |segment: &'static str| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
@@ -111,7 +114,8 @@ mod tests {
 
     #[test]
     fn names_take_one_segment() {
-        let captures = Pattern::new("/v1/policies/{id}/bindings/{binding_id}").matches("/v1/policies/pol_1/bindings/bnd_2");
+        let captures =
+            Pattern::new("/v1/policies/{id}/bindings/{binding_id}").matches("/v1/policies/pol_1/bindings/bnd_2");
         assert_eq!(captures.as_ref().and_then(|captures| captures.raw("binding_id")), Some("bnd_2"));
         assert_eq!(Pattern::new("/v1/policies/{id}").matches("/v1/policies/a/b"), None);
         assert_eq!(Pattern::new("/v1/policies/{id}").matches("/v1/policies/"), None);

@@ -101,9 +101,10 @@ impl Reply {
 
     /// The bytes that are kept (sealed) for a repetition of the request.
     pub(crate) fn to_kept(&self) -> Vec<u8> {
-        let headers = self.headers.iter().filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-        });
+        let headers = self
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
         let kept = Kept {
             status: self.status.unwrap_or(200),
             headers: headers.collect(),

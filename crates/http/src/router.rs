@@ -73,7 +73,10 @@ fn identity_routes() -> Vec<Route> {
         get("/v1/identity/users/{user_id}/roles", query(role::get_of_user, role::shown)),
         put("/v1/identity/users/{user_id}/roles", command(role::set_of_user, role::changed)),
         get("/v1/identity/tenants/{tenant_id}/service-accounts", query(service_account::list, service_account::listed)),
-        post("/v1/identity/tenants/{tenant_id}/service-accounts", command(service_account::create, service_account::created)),
+        post(
+            "/v1/identity/tenants/{tenant_id}/service-accounts",
+            command(service_account::create, service_account::created),
+        ),
         get(ACCOUNT, query(service_account::get, service_account::shown)),
         patch(ACCOUNT, command(service_account::update, service_account::changed)),
         delete(ACCOUNT, command(service_account::delete, gone)),
@@ -122,7 +125,10 @@ fn rotation_routes() -> Vec<Route> {
         delete("/v1/rotation/policies/{id}", command(rotation_policy::delete, rotation_policy::nothing)),
         post("/v1/rotation/policies/{id}/enable", command(rotation_policy::enable, rotation_policy::policy)),
         post("/v1/rotation/policies/{id}/disable", command(rotation_policy::disable, rotation_policy::policy)),
-        get("/v1/rotation/policies/{id}/secrets", query(rotation_policy::assignments, rotation_policy::assignment_page)),
+        get(
+            "/v1/rotation/policies/{id}/secrets",
+            query(rotation_policy::assignments, rotation_policy::assignment_page),
+        ),
         post("/v1/rotation/policies/{id}/secrets", command(rotation_policy::attach, rotation_policy::assignment)),
         delete("/v1/rotation/policies/{id}/secrets/{path}", command(rotation_policy::detach, rotation_policy::nothing)),
     ]
@@ -132,12 +138,14 @@ fn secret_policy_routes() -> Vec<Route> {
     vec![
         get("/v1/secret-policies", query(secret_policy::list, secret_policy::page)),
         post("/v1/secret-policies", command(secret_policy::create, secret_policy::policy)),
-        post("/v1/secret-policies/preview", query(secret_policy::preview_unsaved, secret_policy::previewed)).not_repeatable(),
+        post("/v1/secret-policies/preview", query(secret_policy::preview_unsaved, secret_policy::previewed))
+            .not_repeatable(),
         get("/v1/secret-policies/{id}", query(secret_policy::get, secret_policy::policy_of)),
         put("/v1/secret-policies/{id}", command(secret_policy::replace, secret_policy::policy)),
         patch("/v1/secret-policies/{id}", command(secret_policy::patch, secret_policy::policy)),
         delete("/v1/secret-policies/{id}", command(secret_policy::delete, secret_policy::nothing)),
-        post("/v1/secret-policies/{id}/preview", query(secret_policy::preview_saved, secret_policy::previewed)).not_repeatable(),
+        post("/v1/secret-policies/{id}/preview", query(secret_policy::preview_saved, secret_policy::previewed))
+            .not_repeatable(),
         post("/v1/secret-policies/{id}/generate", command(secret_policy::generate, secret::written)),
     ]
 }
@@ -247,7 +255,12 @@ impl Route {
     }
 
     pub(crate) fn traits(&self) -> RouteTraits {
-        RouteTraits { pattern: self.pattern.text(), space: self.space, at_home: self.at_home, repeatable: self.repeatable }
+        RouteTraits {
+            pattern: self.pattern.text(),
+            space: self.space,
+            at_home: self.at_home,
+            repeatable: self.repeatable,
+        }
     }
 }
 
@@ -289,7 +302,8 @@ impl RouteTable {
         for takes_path in [false, true] {
             for spelling in [&path, &twin] {
                 let fitting = self.candidates(spelling, tenant.is_some());
-                for route in fitting.filter(|route| route.method == *asked && route.pattern.takes_path() == takes_path) {
+                for route in fitting.filter(|route| route.method == *asked && route.pattern.takes_path() == takes_path)
+                {
                     if let Some(captures) = route.pattern.matches(spelling) {
                         return Found::Route { route, captures, tenant };
                     }

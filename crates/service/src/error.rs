@@ -309,7 +309,8 @@ impl Error {
 
     /// A failure on our side. The client sees a constant text; `text` goes to the log.
     pub fn internal(text: impl fmt::Display) -> Self {
-        let mut error = Self::new(Code::InternalError, "An internal error occurred; quote the request id to your operator");
+        let mut error =
+            Self::new(Code::InternalError, "An internal error occurred; quote the request id to your operator");
         error.0.internal = Some(Internal::new(text));
         error
     }
@@ -371,7 +372,9 @@ pub(crate) fn storage(error: scaivault_store::StoreError) -> Error {
         StoreError::Closed => Error::unavailable(Outage::ShuttingDown, error),
         StoreError::Audit(text) => Error::unavailable(Outage::Audit, text),
         StoreError::Unavailable(_) | StoreError::InUse(_) => Error::unavailable(Outage::Storage, error),
-        StoreError::Corrupt(_) | StoreError::Constraint { .. } | StoreError::SchemaTooNew { .. } => Error::internal(error),
+        StoreError::Corrupt(_) | StoreError::Constraint { .. } | StoreError::SchemaTooNew { .. } => {
+            Error::internal(error)
+        }
     }
 }
 

@@ -26,7 +26,8 @@ impl Kept {
         let damaged = || Error::internal("a kept answer can't be read");
         let [tag, high, low, rest @ ..] = bytes else { return Err(damaged()) };
         let outcome = OUTCOMES.into_iter().find(|outcome| tag_of(*outcome) == *tag).ok_or_else(damaged)?;
-        let (id, rendered) = rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low]))).ok_or_else(damaged)?;
+        let (id, rendered) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low]))).ok_or_else(damaged)?;
         let id = std::str::from_utf8(id).map_err(|_| damaged())?;
         Ok(Self { outcome, resource_id: Some(id.to_owned()).filter(|id| !id.is_empty()), rendered: rendered.to_vec() })
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use scaivault_crypto::envelope::key_id_of;
-use scaivault_crypto::{InstanceKey, KeyId, MacKey, PartnerKey, SecretBytes, SecretVersion, TenantKey};
 use scaivault_crypto::{DataKey, Entropy, mac};
+use scaivault_crypto::{InstanceKey, KeyId, MacKey, PartnerKey, SecretBytes, SecretVersion, TenantKey};
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::Store;
@@ -44,11 +44,20 @@ impl KeySet {
     fn opening(&self, blob: &[u8]) -> Result<&TenantKey> {
         let id = key_id_of(blob).map_err(unopenable)?;
         let found = self.keys.iter().find(|(candidate, _)| *candidate == id);
-        found.map(|(_, key)| key).ok_or_else(|| Error::internal(format!("key {} of {} is not there", id.as_str(), self.owner)))
+        found
+            .map(|(_, key)| key)
+            .ok_or_else(|| Error::internal(format!("key {} of {} is not there", id.as_str(), self.owner)))
     }
 
     /// Seals a value under a data key of its own, wrapped for this secret, version and path.
-    pub fn seal(&self, secret_id: &str, version: i64, path: &str, plaintext: &[u8], entropy: &dyn Entropy) -> Result<SealedValue> {
+    pub fn seal(
+        &self,
+        secret_id: &str,
+        version: i64,
+        path: &str,
+        plaintext: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<SealedValue> {
         let (id, tenant_key) = self.sealing()?;
         let at = SecretVersion { tenant: &self.owner, secret_id, version };
         let data_key = DataKey::generate(entropy).map_err(Error::internal)?;
@@ -61,7 +70,8 @@ impl KeySet {
     /// Opens a value. A row that was moved to another tenant, secret, version or path does not open.
     pub fn open(&self, secret_id: &str, version: i64, path: &str, sealed: &SealedValue) -> Result<SecretBytes> {
         let at = SecretVersion { tenant: &self.owner, secret_id, version };
-        let data_key = self.opening(&sealed.data_key)?.unwrap_data_key(&sealed.data_key, &at, path).map_err(unopenable)?;
+        let data_key =
+            self.opening(&sealed.data_key)?.unwrap_data_key(&sealed.data_key, &at, path).map_err(unopenable)?;
         data_key.open_value(&at, &sealed.ciphertext).map_err(unopenable)
     }
 
@@ -179,14 +189,23 @@ impl Keyring {
 /// Owner of the one instance key.
 pub(crate) const INSTANCE_OWNER: &str = "instance";
 
-fn load(store: &Store, unsealed: &Unsealed, level: KeyLevel, owner: &str, scope: &TenantScope, now: Timestamp) -> Result<Arc<KeySet>> {
+fn load(
+    store: &Store,
+    unsealed: &Unsealed,
+    level: KeyLevel,
+    owner: &str,
+    scope: &TenantScope,
+    now: Timestamp,
+) -> Result<Arc<KeySet>> {
     let partner_id = scope.partner().as_str();
     let (partners, wrapped): (Vec<WrappedKey>, Vec<WrappedKey>) = store
         .read(|view| Ok((key::of_owner(view, KeyLevel::Partner, partner_id)?, key::of_owner(view, level, owner)?)))
         .map_err(crate::error::storage)?;
     let partner_keys = partners
         .into_iter()
-        .map(|partner| Ok((partner.key_id, unsealed.root.unwrap_partner(&partner.wrapped, partner_id).map_err(unopenable)?)))
+        .map(|partner| {
+            Ok((partner.key_id, unsealed.root.unwrap_partner(&partner.wrapped, partner_id).map_err(unopenable)?))
+        })
         .collect::<Result<Vec<(String, PartnerKey)>>>()?;
     let keys = wrapped
         .into_iter()
@@ -199,7 +218,9 @@ fn load(store: &Store, unsealed: &Unsealed, level: KeyLevel, owner: &str, scope:
                 .ok_or_else(|| Error::internal(format!("partner key {} is not there", by.as_str())))?;
             let opened = match level {
                 KeyLevel::Namespace => partner_key.unwrap_namespace(&one.wrapped, owner),
-                KeyLevel::Instance | KeyLevel::Partner | KeyLevel::Tenant => partner_key.unwrap_tenant(&one.wrapped, owner, partner_id),
+                KeyLevel::Instance | KeyLevel::Partner | KeyLevel::Tenant => {
+                    partner_key.unwrap_tenant(&one.wrapped, owner, partner_id)
+                }
             };
             Ok((KeyId::new(one.key_id).map_err(Error::internal)?, opened.map_err(unopenable)?))
         })
@@ -231,7 +252,12 @@ pub(crate) mod mint {
     }
 
     /// A partner's own key and that of its shared secrets.
-    pub(crate) fn partner(root: &Root, partner_id: &str, now: Timestamp, entropy: &dyn Entropy) -> Result<[WrappedKey; 2]> {
+    pub(crate) fn partner(
+        root: &Root,
+        partner_id: &str,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<[WrappedKey; 2]> {
         let (id, namespace_id) = (key_id(now, entropy)?, key_id(now, entropy)?);
         let key = PartnerKey::generate(entropy).map_err(Error::internal)?;
         let namespace = TenantKey::generate(entropy).map_err(Error::internal)?;
@@ -263,9 +289,9 @@ pub(crate) mod mint {
 
 impl Unsealed {
     pub(crate) fn open(root: Root, wrapped: WrappedKey) -> Result<Self, String> {
-        let instance = root
-            .unwrap_instance(&wrapped.wrapped)
-            .map_err(|_| "the root key does not open this database: it is another one's, or the database was altered")?;
+        let instance = root.unwrap_instance(&wrapped.wrapped).map_err(
+            |_| "the root key does not open this database: it is another one's, or the database was altered",
+        )?;
         let cursor_key = MacKey::derive(&instance, mac::CURSOR_LABEL).map_err(|error| error.to_string())?;
         let instance_key_id = KeyId::new(wrapped.key_id).map_err(|error| error.to_string())?;
         Ok(Self { root, instance, instance_key_id, cursor_key })

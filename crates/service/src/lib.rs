@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod admit;
 pub mod audit;
 mod cache;
 mod caller;
@@ -21,6 +22,7 @@ pub mod page;
 mod pipeline;
 pub mod policy;
 pub mod rate;
+mod replay;
 pub mod rotation_policy;
 mod running;
 pub mod seal;
@@ -30,13 +32,14 @@ mod session;
 mod settings;
 mod statistics;
 pub mod system;
-pub mod token;
 #[cfg(test)]
 mod testing;
+pub mod token;
 mod trail;
 mod vault;
 mod warm;
 
+pub use admit::{Admitted, Refused};
 pub use caller::{Caller, Identity, RequestMeta, Session};
 pub use context::{Context, Outcome};
 pub use error::{Code, Error, FaultCode, FieldFault, Outage, Result};
@@ -44,7 +47,8 @@ pub use init::FirstStart;
 pub use keyring::KeySet;
 pub use metrics::{InFlight, METRICS_CONTENT_TYPE, Metrics};
 pub use operation::{Command, Operation, Query};
-pub use pipeline::{Admitted, Answer, Idempotency, Refused, Reply};
+pub use pipeline::{Answer, Reply};
+pub use replay::Idempotency;
 pub use session::TenantChoice;
 pub use settings::Settings;
 pub use system::Readiness;

@@ -76,7 +76,12 @@ impl Vault {
     ///
     /// # Errors
     /// `tenant_access_denied` or, only for who may ask, `tenant_not_found`.
-    pub(crate) async fn enter(self: &Arc<Self>, meta: RequestMeta, session: Arc<Session>, choice: TenantChoice<'_>) -> Result<Caller> {
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        meta: RequestMeta,
+        session: Arc<Session>,
+        choice: TenantChoice<'_>,
+    ) -> Result<Caller> {
         let identity = &session.identity;
         let named = match choice {
             TenantChoice::Home | TenantChoice::Named(None) => identity.tenant.as_str(),
@@ -86,7 +91,8 @@ impl Vault {
         let shown: String = named.chars().take(TENANT_ID_CHARS).collect();
         let at_home = named == identity.tenant.as_str();
         let denied = |reason: Option<&str>| {
-            let error = Error::new(Code::TenantAccessDenied, format!("You may not act in tenant '{shown}'")).with("tenant_id", shown.as_str());
+            let error = Error::new(Code::TenantAccessDenied, format!("You may not act in tenant '{shown}'"))
+                .with("tenant_id", shown.as_str());
             match reason {
                 Some(reason) => error.with("reason", reason),
                 None => error,
@@ -97,7 +103,9 @@ impl Vault {
             return Err(denied(None));
         }
         let is_super = identity.roles.contains(Role::SuperAdmin);
-        let absent = || Error::new(Code::TenantNotFound, format!("Tenant '{shown}' not found")).with("tenant_id", shown.as_str());
+        let absent = || {
+            Error::new(Code::TenantNotFound, format!("Tenant '{shown}' not found")).with("tenant_id", shown.as_str())
+        };
         let record = self.tenant_record(named).await?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
         if !is_super && record.partner_id != identity.partner.as_str() {
             return Err(denied(None));
@@ -127,7 +135,9 @@ impl Vault {
         }
         let (vault, id) = (Arc::clone(self), id.to_owned());
         tokio::task::spawn_blocking(move || {
-            vault.tenants.get_or_load(id, |id| vault.store.read(|view| tenant::find(view, id)).map(|found| found.map(Arc::new)))
+            vault
+                .tenants
+                .get_or_load(id, |id| vault.store.read(|view| tenant::find(view, id)).map(|found| found.map(Arc::new)))
         })
         .await
         .map_err(Error::internal)?
@@ -148,7 +158,8 @@ fn load_session(view: &mut ReadView<'_>, hash: &[u8; 32]) -> StoreResult<Option<
 pub(crate) fn session_of(view: &mut ReadView<'_>, token: TokenRecord) -> StoreResult<Session> {
     let (identity, status) = load_identity(view, &token.identity_id)?
         .ok_or_else(|| StoreError::corrupt("a token names an identity that is not there"))?;
-    let home = tenant::find(view, identity.tenant.as_str())?.ok_or_else(|| StoreError::corrupt("an identity without tenant"))?;
+    let home = tenant::find(view, identity.tenant.as_str())?
+        .ok_or_else(|| StoreError::corrupt("an identity without tenant"))?;
     let policies = bound_policies(view, identity.tenant.as_str(), &identity.internal_id)?;
     let ip_ranges = token
         .ip_ranges
@@ -231,7 +242,11 @@ pub(crate) fn ceiling(allowed_scopes: Option<i64>, roles: RoleSet) -> ScopeSet {
 }
 
 /// Policies that hold for an identity, directly or through groups: each once, with the binding that lasts longest.
-pub(crate) fn bound_policies(view: &mut ReadView<'_>, tenant_id: &str, identity_key: &str) -> StoreResult<Vec<BoundPolicy>> {
+pub(crate) fn bound_policies(
+    view: &mut ReadView<'_>,
+    tenant_id: &str,
+    identity_key: &str,
+) -> StoreResult<Vec<BoundPolicy>> {
     let mut keys = vec![identity_key.to_owned()];
     keys.extend(group::closure(view, identity_key)?.into_iter().map(|group| group.id));
     let mut bound: Vec<BoundPolicy> = Vec::new();

@@ -14,11 +14,12 @@ use scaivault_domain::time::{Clock, ManualClock, Timestamp};
 use scaivault_store::{SqliteLocation, SqliteOptions, Store};
 use tempfile::TempDir;
 
+use crate::admit::Admitted;
 use crate::caller::RequestMeta;
 use crate::context::Notes;
 use crate::error::Result;
 use crate::operation::{Command, Query};
-use crate::pipeline::{Admitted, Reply};
+use crate::pipeline::Reply;
 use crate::rate::RateLimiter;
 use crate::seal::{FileProvider, RootKeyProvider};
 use crate::secret::{IfMatch, OptionsChange, WriteSecret};

@@ -53,7 +53,13 @@ impl<'a> Subject<'a> {
 }
 
 impl Vault {
-    pub(crate) fn draft(&self, caller: &Caller, subject: &Subject<'_>, notes: &Notes, fate: Result<u16, &Error>) -> Result<Draft> {
+    pub(crate) fn draft(
+        &self,
+        caller: &Caller,
+        subject: &Subject<'_>,
+        notes: &Notes,
+        fate: Result<u16, &Error>,
+    ) -> Result<Draft> {
         let mut draft = self.blank(&caller.meta, subject.action, notes, fate)?;
         let identity = caller.identity();
         let entry = &mut draft.entry;
@@ -82,7 +88,13 @@ impl Vault {
     }
 
     /// An entry of the instance stream, of nobody known.
-    pub(crate) fn blank(&self, meta: &RequestMeta, action: AuditAction, notes: &Notes, fate: Result<u16, &Error>) -> Result<Draft> {
+    pub(crate) fn blank(
+        &self,
+        meta: &RequestMeta,
+        action: AuditAction,
+        notes: &Notes,
+        fate: Result<u16, &Error>,
+    ) -> Result<Draft> {
         let at = self.clock.now();
         let mut extra_data = notes.extra.clone();
         if let Some(id) = &meta.client_request_id {

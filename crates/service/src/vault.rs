@@ -198,10 +198,9 @@ impl Vault {
                 Error::new(Code::InvalidRequest, "The server could not be unsealed with that; it stays sealed")
                     .with("reason", "unseal_failed")
             };
-            let record = vault
-                .store
-                .read(|view| instance::find(view))?
-                .ok_or_else(|| Error::new(Code::InvalidRequest, "The server is not initialized; run: scaivault init"))?;
+            let record = vault.store.read(|view| instance::find(view))?.ok_or_else(|| {
+                Error::new(Code::InvalidRequest, "The server is not initialized; run: scaivault init")
+            })?;
             let salt = record.kdf_salt.ok_or_else(|| wrong("the provider takes no passphrase".to_owned()))?;
             let root = vault.provider.unseal_with(&passphrase, &salt).map_err(|error| wrong(error.to_string()))?;
             vault.keyring.unseal(&vault.store, vault.watched(root)).map_err(wrong)?;
@@ -259,7 +258,8 @@ impl Vault {
     /// Reads a client's cursor. Whatever is wrong with it, the client hears one thing.
     pub fn decode_cursor(&self, text: &str, endpoint: &str, tenant: &str) -> Result<Cursor> {
         let unsealed = self.keyring.unsealed()?;
-        Cursor::decode(text, &unsealed.cursor_key, endpoint, tenant, self.now().as_micros()).map_err(|_| invalid_cursor())
+        Cursor::decode(text, &unsealed.cursor_key, endpoint, tenant, self.now().as_micros())
+            .map_err(|_| invalid_cursor())
     }
 
     /// Writes what waits in memory and closes the store.

@@ -21,7 +21,13 @@ pub fn find(db: &mut impl Database, request_key: &[u8; 32], not_before: Timestam
     )
 }
 
-pub fn keep(tx: &mut WriteTx<'_>, request_key: &[u8; 32], tenant_id: &str, kept: &KeptReply, now: Timestamp) -> StoreResult<()> {
+pub fn keep(
+    tx: &mut WriteTx<'_>,
+    request_key: &[u8; 32],
+    tenant_id: &str,
+    kept: &KeptReply,
+    now: Timestamp,
+) -> StoreResult<()> {
     tx.connection()?.execute(
         "INSERT INTO idempotency (request_key, tenant_id, body_hash, reply, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (request_key) DO UPDATE SET body_hash = excluded.body_hash, reply = excluded.reply, created_at = excluded.created_at",

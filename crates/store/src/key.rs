@@ -90,10 +90,9 @@ pub fn exists(db: &mut impl Database, key_id: &str) -> StoreResult<bool> {
 /// Destroys every key of an owner: what they wrapped can never be opened again with this database. An older backup holds them
 /// still, wrapped, as long as the root key of its time exists.
 pub fn shred(tx: &mut WriteTx<'_>, level: KeyLevel, owner_id: &str) -> StoreResult<u64> {
-    let gone = tx.connection()?.execute(
-        "DELETE FROM wrapped_key WHERE level = $1 AND owner_id = $2",
-        params![level.as_str(), owner_id],
-    )?;
+    let gone = tx
+        .connection()?
+        .execute("DELETE FROM wrapped_key WHERE level = $1 AND owner_id = $2", params![level.as_str(), owner_id])?;
     tx.changed(Change::Keys);
     tx.changed(Change::Shredded);
     Ok(gone)

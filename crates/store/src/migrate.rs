@@ -13,9 +13,7 @@ pub(crate) fn known_version() -> i64 {
 
 /// Brings the schema up to this program's version, one migration a transaction, so that a crash in between resumes.
 pub(crate) fn run(connection: &mut dyn Connection) -> StoreResult<()> {
-    connection.batch(
-        "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL)",
-    )?;
+    connection.batch("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL)")?;
     let mut found = 0;
     connection.query("SELECT COALESCE(MAX(version), 0) FROM schema_migration", &[], &mut |row| {
         found = row.int(0)?;

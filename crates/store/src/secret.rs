@@ -198,7 +198,10 @@ pub fn update(tx: &mut WriteTx<'_>, scope: &SecretScope, record: &SecretRecord) 
             record.trash.map(|trash| trash.recoverable_until),
         ],
     )?;
-    tx.connection()?.execute("DELETE FROM secret_tag WHERE secret_id = $1 AND namespace = $2 AND path = $3", params![&record.id, scope.namespace(), &record.path])?;
+    tx.connection()?.execute(
+        "DELETE FROM secret_tag WHERE secret_id = $1 AND namespace = $2 AND path = $3",
+        params![&record.id, scope.namespace(), &record.path],
+    )?;
     write_tags(tx, scope, record)
 }
 
@@ -228,7 +231,11 @@ pub fn erase(tx: &mut WriteTx<'_>, scope: &SecretScope, id: &str, path: &str) ->
 }
 
 /// Secrets whose retention has passed, a bounded batch: (namespace, id, path).
-pub fn past_retention(db: &mut impl Database, now: Timestamp, limit: i64) -> StoreResult<Vec<(String, String, String)>> {
+pub fn past_retention(
+    db: &mut impl Database,
+    now: Timestamp,
+    limit: i64,
+) -> StoreResult<Vec<(String, String, String)>> {
     db.all(
         "SELECT namespace, id, path FROM secret WHERE deleted_at IS NOT NULL AND recoverable_until <= $1
          ORDER BY recoverable_until LIMIT $2",

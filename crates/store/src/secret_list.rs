@@ -61,7 +61,13 @@ pub fn scan(
 }
 
 /// How many secrets below `prefix` meet `criteria`.
-pub fn count(db: &mut impl Database, scope: &SecretScope, prefix: &str, criteria: &Criteria, now: Timestamp) -> StoreResult<i64> {
+pub fn count(
+    db: &mut impl Database,
+    scope: &SecretScope,
+    prefix: &str,
+    criteria: &Criteria,
+    now: Timestamp,
+) -> StoreResult<i64> {
     let mut select = Select::new(scope, prefix, criteria, Order::Path, None, now);
     let sql = select.text("COUNT(*)", false);
     db.number(&sql, &select.params())
@@ -100,7 +106,14 @@ struct Select<'a> {
 }
 
 impl<'a> Select<'a> {
-    fn new(scope: &SecretScope, prefix: &str, criteria: &'a Criteria, order: Order, after: Option<&After>, now: Timestamp) -> Self {
+    fn new(
+        scope: &SecretScope,
+        prefix: &str,
+        criteria: &'a Criteria,
+        order: Order,
+        after: Option<&After>,
+        now: Timestamp,
+    ) -> Self {
         let driver_tag = criteria.tags.first().map(String::as_str).filter(|_| order == Order::Path);
         let mut select = Self { driver_tag, order, conditions: Vec::new(), bound: Vec::new() };
         let key = select.key();

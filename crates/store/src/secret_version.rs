@@ -61,7 +61,9 @@ pub fn insert(tx: &mut WriteTx<'_>, secret_id: &str, version: &VersionRecord, va
 /// All stored versions, newest first.
 pub fn stored(db: &mut impl Database, secret_id: &str) -> StoreResult<Vec<VersionRecord>> {
     db.all(
-        &format!("SELECT {COLUMNS} FROM secret_version WHERE secret_id = $1 AND removed_at IS NULL ORDER BY version DESC"),
+        &format!(
+            "SELECT {COLUMNS} FROM secret_version WHERE secret_id = $1 AND removed_at IS NULL ORDER BY version DESC"
+        ),
         params![secret_id],
         read,
     )

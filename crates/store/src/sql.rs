@@ -117,7 +117,8 @@ impl dyn Row + '_ {
     }
 
     pub fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> StoreResult<T> {
-        serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::corrupt(format!("column {column} is not the JSON it was written as")))
+        serde_json::from_str(&self.text(column)?)
+            .map_err(|_| StoreError::corrupt(format!("column {column} is not the JSON it was written as")))
     }
 }
 
@@ -131,7 +132,12 @@ pub trait Connection {
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> StoreResult<u64>;
 
     /// Runs a query and hands over row by row until `each` answers `false` or the rows end.
-    fn query(&mut self, sql: &str, params: &[Param<'_>], each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>) -> StoreResult<()>;
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>,
+    ) -> StoreResult<()>;
 
     /// Runs several statements without parameters (migrations, savepoints).
     fn batch(&mut self, sql: &str) -> StoreResult<()>;
@@ -141,7 +147,12 @@ pub trait Connection {
 pub trait Database {
     fn connection(&mut self) -> StoreResult<&mut dyn Connection>;
 
-    fn all<T>(&mut self, sql: &str, params: &[Param<'_>], mut read: impl FnMut(&dyn Row) -> StoreResult<T>) -> StoreResult<Vec<T>>
+    fn all<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&dyn Row) -> StoreResult<T>,
+    ) -> StoreResult<Vec<T>>
     where
         Self: Sized,
     {
@@ -153,7 +164,12 @@ pub trait Database {
         Ok(rows)
     }
 
-    fn first<T>(&mut self, sql: &str, params: &[Param<'_>], mut read: impl FnMut(&dyn Row) -> StoreResult<T>) -> StoreResult<Option<T>>
+    fn first<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&dyn Row) -> StoreResult<T>,
+    ) -> StoreResult<Option<T>>
     where
         Self: Sized,
     {
@@ -184,5 +200,6 @@ pub(crate) fn prefix_end(prefix: &str) -> Option<String> {
 
 /// The JSON text of a value of ours, for a TEXT column.
 pub(crate) fn json_text<T: serde::Serialize>(value: &T) -> StoreResult<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::corrupt(format!("a value can't be written as JSON: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::corrupt(format!("a value can't be written as JSON: {error}")))
 }

@@ -31,7 +31,11 @@ pub struct WriteTx<'c> {
 }
 
 impl<'c> WriteTx<'c> {
-    pub(crate) fn new(connection: &'c mut dyn Connection, heads: &'c mut ChainHeads, changes: &'c mut Vec<Change>) -> Self {
+    pub(crate) fn new(
+        connection: &'c mut dyn Connection,
+        heads: &'c mut ChainHeads,
+        changes: &'c mut Vec<Change>,
+    ) -> Self {
         Self { connection, heads, changes, depth: 0 }
     }
 
@@ -103,4 +107,3 @@ impl Database for ReadView<'_> {
         self.source.snapshot()
     }
 }
-

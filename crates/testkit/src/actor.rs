@@ -134,7 +134,12 @@ impl<'a> IntoFuture for Call<'a> {
             let response = self.actor.app.router.clone().oneshot(request).await.unwrap();
             let (parts, body) = response.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            let answer = Answer { what: format!("{} {}", self.method, self.target), status: parts.status, headers: parts.headers, body };
+            let answer = Answer {
+                what: format!("{} {}", self.method, self.target),
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            };
             answer.check_always(self.actor.app.canary());
             answer
         })

@@ -93,7 +93,10 @@ impl TestApp {
         let email = format!("{name}{number}@test.example");
         let root = self.root();
         let user = root
-            .post(&format!("/v1/identity/tenants/{tenant}/users"), json!({"email": email, "display_name": name, "allowed_scopes": scopes}))
+            .post(
+                &format!("/v1/identity/tenants/{tenant}/users"),
+                json!({"email": email, "display_name": name, "allowed_scopes": scopes}),
+            )
             .await
             .expect(201);
         let id = user.json()["id"].as_str().unwrap().to_owned();
@@ -112,7 +115,13 @@ impl TestApp {
     }
 
     /// A policy bound to (identity_type, identity_id) pairs; answers its id.
-    pub async fn policy_in(&self, tenant: &str, name: &str, rules: &[(&str, &[&str])], bind: &[(&str, &str)]) -> String {
+    pub async fn policy_in(
+        &self,
+        tenant: &str,
+        name: &str,
+        rules: &[(&str, &[&str])],
+        bind: &[(&str, &str)],
+    ) -> String {
         let rules: Vec<Value> = rules
             .iter()
             .map(|(pattern, permissions)| json!({"path_pattern": pattern, "permissions": permissions}))
@@ -139,7 +148,8 @@ impl TestApp {
     }
 
     pub async fn tenant_of(&self, partner: &str, name: &str) -> String {
-        let tenant = self.root().post("/v1/identity/tenants", json!({"partner_id": partner, "name": name})).await.expect(201);
+        let tenant =
+            self.root().post("/v1/identity/tenants", json!({"partner_id": partner, "name": name})).await.expect(201);
         tenant.json()["id"].as_str().unwrap().to_owned()
     }
 
@@ -238,7 +248,8 @@ fn open(
     settings: &Settings,
     limits: &RateLimits,
 ) -> (Arc<Vault>, Option<scaivault_service::FirstStart>) {
-    let store = Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file: place.join("scaivault.db") } }).unwrap();
+    let store =
+        Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file: place.join("scaivault.db") } }).unwrap();
     let throttled = limits.per_minute(scaivault_domain::rate::RateCategory::Read).is_some();
     let vault = Vault::new(Parts {
         store,

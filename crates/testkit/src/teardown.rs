@@ -18,7 +18,8 @@ impl Drop for TestApp {
         if self.vault.is_sealed() {
             return;
         }
-        let streams = self.vault.store().read(|view| scaivault_store::audit::streams(view)).expect("streams can be listed");
+        let streams =
+            self.vault.store().read(|view| scaivault_store::audit::streams(view)).expect("streams can be listed");
         for stream in &streams {
             let report = self.vault.verify_audit(stream, None, None).expect("the trail can be walked");
             assert!(report.is_valid(), "the trail of {stream} is broken: {report:?}");

@@ -53,16 +53,8 @@ impl Place {
 fn place() -> impl Strategy<Value = Place> {
     let field = "[ab\0\u{1}\u{8}/]{0,4}";
     let fields = [field, field, field];
-    (0..PURPOSES, fields, prop_oneof![0..3i64, any::<i64>()]).prop_map(
-        |(purpose, fields, version)| {
-            Place {
-                purpose,
-                fields,
-                version,
-            }
-            .normal()
-        },
-    )
+    (0..PURPOSES, fields, prop_oneof![0..3i64, any::<i64>()])
+        .prop_map(|(purpose, fields, version)| Place { purpose, fields, version }.normal())
 }
 
 proptest! {
@@ -92,17 +84,8 @@ proptest! {
 #[test]
 fn every_purpose_has_its_own_label() {
     let fields = ["x".to_owned(), "x".to_owned(), "x".to_owned()];
-    let labels: std::collections::BTreeSet<_> = (0..PURPOSES)
-        .map(|purpose| {
-            Place {
-                purpose,
-                fields: fields.clone(),
-                version: 1,
-            }
-            .aad()
-            .label()
-        })
-        .collect();
+    let labels: std::collections::BTreeSet<_> =
+        (0..PURPOSES).map(|purpose| Place { purpose, fields: fields.clone(), version: 1 }.aad().label()).collect();
     assert_eq!(labels.len(), PURPOSES);
 }
 
@@ -122,8 +105,5 @@ fn known_encoding() {
         b"a/b",
     ]
     .concat();
-    assert_eq!(
-        hex(&Aad::data_key("tnt_a", "sec_1", 258, "a/b").encode()),
-        hex(&expected)
-    );
+    assert_eq!(hex(&Aad::data_key("tnt_a", "sec_1", 258, "a/b").encode()), hex(&expected));
 }

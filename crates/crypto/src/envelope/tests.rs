@@ -6,20 +6,9 @@ use crate::entropy::SystemEntropy;
 use crate::testing::NoEntropy;
 use crate::testing::Replay;
 
-const AT: SecretVersion<'_> = SecretVersion {
-    tenant: "tnt_a",
-    secret_id: "sec_1",
-    version: 7,
-};
-const ITEM: TenantItem<'_> = TenantItem {
-    purpose: "webhook_secret",
-    tenant: "tnt_a",
-    item_id: "wh_1",
-};
-const INSTANCE_ITEM: InstanceItem<'_> = InstanceItem {
-    purpose: "audit_signing_key",
-    item_id: "k_9",
-};
+const AT: SecretVersion<'_> = SecretVersion { tenant: "tnt_a", secret_id: "sec_1", version: 7 };
+const ITEM: TenantItem<'_> = TenantItem { purpose: "webhook_secret", tenant: "tnt_a", item_id: "wh_1" };
+const INSTANCE_ITEM: InstanceItem<'_> = InstanceItem { purpose: "audit_signing_key", item_id: "k_9" };
 
 fn id() -> KeyId {
     KeyId::new("k_01JA").unwrap()
@@ -41,27 +30,15 @@ fn refused<T: std::fmt::Debug>(result: Result<T, CryptoError>) {
 /// One value sealed through the whole hierarchy and opened from the root key down.
 #[test]
 fn the_whole_hierarchy() {
-    let (root, partner) = (
-        RootKey::generate(&e()).unwrap(),
-        PartnerKey::generate(&e()).unwrap(),
-    );
-    let (tenant, data) = (
-        TenantKey::generate(&e()).unwrap(),
-        DataKey::generate(&e()).unwrap(),
-    );
+    let (root, partner) = (RootKey::generate(&e()).unwrap(), PartnerKey::generate(&e()).unwrap());
+    let (tenant, data) = (TenantKey::generate(&e()).unwrap(), DataKey::generate(&e()).unwrap());
     let partner_blob = root.wrap_partner(&id(), &partner, "ptn_1", &e()).unwrap();
-    let tenant_blob = partner
-        .wrap_tenant(&id(), &tenant, "tnt_a", "ptn_1", &e())
-        .unwrap();
-    let data_blob = tenant
-        .wrap_data_key(&id(), &data, &AT, "a/b", &e())
-        .unwrap();
+    let tenant_blob = partner.wrap_tenant(&id(), &tenant, "tnt_a", "ptn_1", &e()).unwrap();
+    let data_blob = tenant.wrap_data_key(&id(), &data, &AT, "a/b", &e()).unwrap();
     let value_blob = data.seal_value(&AT, b"canary", &e()).unwrap();
 
     let partner = root.unwrap_partner(&partner_blob, "ptn_1").unwrap();
-    let tenant = partner
-        .unwrap_tenant(&tenant_blob, "tnt_a", "ptn_1")
-        .unwrap();
+    let tenant = partner.unwrap_tenant(&tenant_blob, "tnt_a", "ptn_1").unwrap();
     let data = tenant.unwrap_data_key(&data_blob, &AT, "a/b").unwrap();
     let value = data.open_value(&AT, &value_blob).unwrap();
     assert_eq!(value.expose(), b"canary");
@@ -75,9 +52,7 @@ fn the_whole_hierarchy() {
 fn values_of_any_length() {
     for len in [0, 1, 15, 16, 17, 65_536] {
         let plain = vec![0x5A; len];
-        let blob = key(DataKey::from_bytes, 1)
-            .seal_value(&AT, &plain, &e())
-            .unwrap();
+        let blob = key(DataKey::from_bytes, 1).seal_value(&AT, &plain, &e()).unwrap();
         assert_eq!(blob.len(), 2 + 4 + 12 + len + 16);
         let opened = key(DataKey::from_bytes, 1).open_value(&AT, &blob).unwrap();
         assert_eq!(opened.expose(), plain);
@@ -86,64 +61,24 @@ fn values_of_any_length() {
 
 #[test]
 fn every_field_of_a_value_counts() {
-    let blob = key(DataKey::from_bytes, 1)
-        .seal_value(&AT, b"v", &e())
-        .unwrap();
+    let blob = key(DataKey::from_bytes, 1).seal_value(&AT, b"v", &e()).unwrap();
     let data = key(DataKey::from_bytes, 1);
     data.open_value(&AT, &blob).unwrap();
-    refused(data.open_value(
-        &SecretVersion {
-            tenant: "tnt_b",
-            ..AT
-        },
-        &blob,
-    ));
-    refused(data.open_value(
-        &SecretVersion {
-            secret_id: "sec_2",
-            ..AT
-        },
-        &blob,
-    ));
+    refused(data.open_value(&SecretVersion { tenant: "tnt_b", ..AT }, &blob));
+    refused(data.open_value(&SecretVersion { secret_id: "sec_2", ..AT }, &blob));
     refused(data.open_value(&SecretVersion { version: 8, ..AT }, &blob));
-    refused(data.open_value(
-        &SecretVersion {
-            tenant: "sec_1",
-            secret_id: "tnt_a",
-            ..AT
-        },
-        &blob,
-    ));
+    refused(data.open_value(&SecretVersion { tenant: "sec_1", secret_id: "tnt_a", ..AT }, &blob));
     refused(key(DataKey::from_bytes, 2).open_value(&AT, &blob));
 }
 
 #[test]
 fn every_field_of_a_data_key_counts() {
     let tenant = key(TenantKey::from_bytes, 1);
-    let blob = tenant
-        .wrap_data_key(&id(), &key(DataKey::from_bytes, 9), &AT, "a/b", &e())
-        .unwrap();
-    assert_eq!(
-        tenant.unwrap_data_key(&blob, &AT, "a/b").unwrap().bytes(),
-        &[9; 32]
-    );
+    let blob = tenant.wrap_data_key(&id(), &key(DataKey::from_bytes, 9), &AT, "a/b", &e()).unwrap();
+    assert_eq!(tenant.unwrap_data_key(&blob, &AT, "a/b").unwrap().bytes(), &[9; 32]);
     refused(tenant.unwrap_data_key(&blob, &AT, "a/c"));
-    refused(tenant.unwrap_data_key(
-        &blob,
-        &SecretVersion {
-            tenant: "tnt_b",
-            ..AT
-        },
-        "a/b",
-    ));
-    refused(tenant.unwrap_data_key(
-        &blob,
-        &SecretVersion {
-            secret_id: "sec_2",
-            ..AT
-        },
-        "a/b",
-    ));
+    refused(tenant.unwrap_data_key(&blob, &SecretVersion { tenant: "tnt_b", ..AT }, "a/b"));
+    refused(tenant.unwrap_data_key(&blob, &SecretVersion { secret_id: "sec_2", ..AT }, "a/b"));
     refused(tenant.unwrap_data_key(&blob, &SecretVersion { version: 6, ..AT }, "a/b"));
     refused(key(TenantKey::from_bytes, 2).unwrap_data_key(&blob, &AT, "a/b"));
 }
@@ -154,43 +89,25 @@ fn every_field_of_the_upper_keys_counts() {
     let tenant = key(TenantKey::from_bytes, 3);
 
     let blob = root.wrap_partner(&id(), &partner, "ptn_1", &e()).unwrap();
-    assert_eq!(
-        root.unwrap_partner(&blob, "ptn_1").unwrap().bytes(),
-        &[2; 32]
-    );
+    assert_eq!(root.unwrap_partner(&blob, "ptn_1").unwrap().bytes(), &[2; 32]);
     refused(root.unwrap_partner(&blob, "ptn_2"));
     refused(key(RootKey::from_bytes, 9).unwrap_partner(&blob, "ptn_1"));
     // A partner key put where the instance key should stand.
     refused(root.unwrap_instance(&blob));
 
-    let blob = partner
-        .wrap_tenant(&id(), &tenant, "tnt_a", "ptn_1", &e())
-        .unwrap();
-    assert_eq!(
-        partner
-            .unwrap_tenant(&blob, "tnt_a", "ptn_1")
-            .unwrap()
-            .bytes(),
-        &[3; 32]
-    );
+    let blob = partner.wrap_tenant(&id(), &tenant, "tnt_a", "ptn_1", &e()).unwrap();
+    assert_eq!(partner.unwrap_tenant(&blob, "tnt_a", "ptn_1").unwrap().bytes(), &[3; 32]);
     refused(partner.unwrap_tenant(&blob, "tnt_b", "ptn_1"));
     refused(partner.unwrap_tenant(&blob, "tnt_a", "ptn_2"));
     refused(partner.unwrap_tenant(&blob, "ptn_1", "tnt_a"));
     refused(partner.unwrap_namespace(&blob, "ptn_1"));
 
-    let blob = partner
-        .wrap_namespace(&id(), &tenant, "ptn_1", &e())
-        .unwrap();
-    assert_eq!(
-        partner.unwrap_namespace(&blob, "ptn_1").unwrap().bytes(),
-        &[3; 32]
-    );
+    let blob = partner.wrap_namespace(&id(), &tenant, "ptn_1", &e()).unwrap();
+    assert_eq!(partner.unwrap_namespace(&blob, "ptn_1").unwrap().bytes(), &[3; 32]);
     refused(partner.unwrap_namespace(&blob, "ptn_2"));
     refused(partner.unwrap_tenant(&blob, "ptn_1", "ptn_1"));
 
-    let blob = root
-        .wrap_instance(&id(), &key(InstanceKey::from_bytes, 4), &e())
-        .unwrap();
+    let blob = root.wrap_instance(&id(), &key(InstanceKey::from_bytes, 4), &e()).unwrap();
     assert_eq!(root.unwrap_instance(&blob).unwrap().bytes(), &[4; 32]);
     refused(key(RootKey::from_bytes, 9).unwrap_instance(&blob));
     refused(root.unwrap_partner(&blob, ""));
@@ -201,51 +118,16 @@ fn every_field_of_an_item_counts() {
     let tenant = key(TenantKey::from_bytes, 1);
     let blob = tenant.seal_item(&id(), &ITEM, b"hook", &e()).unwrap();
     assert_eq!(tenant.open_item(&ITEM, &blob).unwrap().expose(), b"hook");
-    refused(tenant.open_item(
-        &TenantItem {
-            purpose: "kept_answer",
-            ..ITEM
-        },
-        &blob,
-    ));
-    refused(tenant.open_item(
-        &TenantItem {
-            tenant: "tnt_b",
-            ..ITEM
-        },
-        &blob,
-    ));
-    refused(tenant.open_item(
-        &TenantItem {
-            item_id: "wh_2",
-            ..ITEM
-        },
-        &blob,
-    ));
+    refused(tenant.open_item(&TenantItem { purpose: "kept_answer", ..ITEM }, &blob));
+    refused(tenant.open_item(&TenantItem { tenant: "tnt_b", ..ITEM }, &blob));
+    refused(tenant.open_item(&TenantItem { item_id: "wh_2", ..ITEM }, &blob));
     refused(key(TenantKey::from_bytes, 2).open_item(&ITEM, &blob));
 
     let instance = key(InstanceKey::from_bytes, 1);
-    let blob = instance
-        .seal_item(&id(), &INSTANCE_ITEM, b"seed", &e())
-        .unwrap();
-    assert_eq!(
-        instance.open_item(&INSTANCE_ITEM, &blob).unwrap().expose(),
-        b"seed"
-    );
-    refused(instance.open_item(
-        &InstanceItem {
-            purpose: "jwt_key",
-            ..INSTANCE_ITEM
-        },
-        &blob,
-    ));
-    refused(instance.open_item(
-        &InstanceItem {
-            item_id: "k_8",
-            ..INSTANCE_ITEM
-        },
-        &blob,
-    ));
+    let blob = instance.seal_item(&id(), &INSTANCE_ITEM, b"seed", &e()).unwrap();
+    assert_eq!(instance.open_item(&INSTANCE_ITEM, &blob).unwrap().expose(), b"seed");
+    refused(instance.open_item(&InstanceItem { purpose: "jwt_key", ..INSTANCE_ITEM }, &blob));
+    refused(instance.open_item(&InstanceItem { item_id: "k_8", ..INSTANCE_ITEM }, &blob));
     // The same bytes as a key of another level do not help: the purposes differ.
     refused(tenant.open_item(&ITEM, &blob));
 }
@@ -257,22 +139,14 @@ fn an_item_is_no_data_key() {
     let blob = tenant.seal_item(&id(), &ITEM, &[0; 32], &e()).unwrap();
     refused(tenant.unwrap_data_key(&blob, &AT, "a/b"));
 
-    let short = aead::seal(
-        &[1; 32],
-        &id(),
-        &Aad::DataKey { at: AT, path: "a" },
-        &[0; 31],
-        &e(),
-    );
+    let short = aead::seal(&[1; 32], &id(), &Aad::DataKey { at: AT, path: "a" }, &[0; 31], &e());
     refused(tenant.unwrap_data_key(&short.unwrap(), &AT, "a"));
 }
 
 #[test]
 fn every_flipped_bit_is_noticed() {
     let tenant = key(TenantKey::from_bytes, 1);
-    let blob = tenant
-        .seal_item(&id(), &ITEM, b"some plaintext", &e())
-        .unwrap();
+    let blob = tenant.seal_item(&id(), &ITEM, b"some plaintext", &e()).unwrap();
     for bit in 0..blob.len() * 8 {
         let mut flipped = blob.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -283,9 +157,7 @@ fn every_flipped_bit_is_noticed() {
 #[test]
 fn every_truncation_and_extension_is_noticed() {
     let tenant = key(TenantKey::from_bytes, 1);
-    let blob = tenant
-        .seal_item(&id(), &ITEM, b"some plaintext", &e())
-        .unwrap();
+    let blob = tenant.seal_item(&id(), &ITEM, b"some plaintext", &e()).unwrap();
     for len in 0..blob.len() {
         refused(tenant.open_item(&ITEM, &blob[..len]));
         refused(tenant.open_item(&ITEM, &blob[blob.len() - len..]));
@@ -311,15 +183,7 @@ fn key_id_of_refuses_what_is_no_blob() {
     let bad_id = [&[1, 2][..], b"i/", &[0; 12 + 16]].concat();
     let no_id = [&[1, 0][..], &[0; 12 + 16]].concat();
     let other_format = [&[2, 2][..], b"id", &[0; 12 + 16]].concat();
-    for bad in [
-        &[][..],
-        &[1],
-        &[1, 255],
-        &no_body,
-        &bad_id,
-        &no_id,
-        &other_format,
-    ] {
+    for bad in [&[][..], &[1], &[1, 255], &no_body, &bad_id, &no_id, &other_format] {
         refused(key_id_of(bad));
     }
 }
@@ -328,13 +192,9 @@ fn key_id_of_refuses_what_is_no_blob() {
 #[test]
 fn known_blob() {
     let nonce = Replay::new(&[0x0A; 12]);
-    let blob = key(DataKey::from_bytes, 0x42)
-        .seal_value(&AT, b"scaivault", &nonce)
-        .unwrap();
-    let expected = concat!(
-        "0104646174610a0a0a0a0a0a0a0a0a0a0a0a",
-        "7c4a217cecc48292ae099a5c3bfb3f3d2331ec3ab1b5631cd6",
-    );
+    let blob = key(DataKey::from_bytes, 0x42).seal_value(&AT, b"scaivault", &nonce).unwrap();
+    let expected =
+        concat!("0104646174610a0a0a0a0a0a0a0a0a0a0a0a", "7c4a217cecc48292ae099a5c3bfb3f3d2331ec3ab1b5631cd6",);
     assert_eq!(hex(&blob), expected);
 }
 

@@ -25,21 +25,14 @@ fn counting() -> [u8; 32] {
 
 #[track_caller]
 fn refused(text: &str) {
-    assert_eq!(
-        OpaqueToken::parse(text).unwrap_err(),
-        CryptoError::InvalidToken,
-        "{text:?}"
-    );
+    assert_eq!(OpaqueToken::parse(text).unwrap_err(), CryptoError::InvalidToken, "{text:?}");
 }
 
 /// Contract 02, section 1.
 #[test]
 fn contract_vectors() {
     let zeros = of_bytes(TokenKind::Personal, [0; 32]);
-    assert_eq!(
-        zeros.expose(),
-        "skt_00000000000000000000000000000000000000000002CZclj"
-    );
+    assert_eq!(zeros.expose(), "skt_00000000000000000000000000000000000000000002CZclj");
     let counting = of_bytes(TokenKind::Personal, counting());
     assert_eq!(counting.expose(), OF_COUNTING_BYTES);
 }
@@ -52,10 +45,7 @@ fn the_largest_number_is_the_last_token() {
     // One more would not fit 32 bytes, whatever its checksum.
     let beyond = LARGEST_BODY.replace("Xp1", "Xp2");
     let sum = checksum(beyond.as_bytes());
-    refused(&format!(
-        "skt_{beyond}{}",
-        std::str::from_utf8(sum.as_slice()).unwrap()
-    ));
+    refused(&format!("skt_{beyond}{}", std::str::from_utf8(sum.as_slice()).unwrap()));
 }
 
 #[test]
@@ -75,17 +65,11 @@ fn every_changed_character_is_refused() {
     let good = OF_COUNTING_BYTES;
     // A CRC-32 finds every error burst of up to 32 bits, hence every single wrong character.
     for at in 0..good.len() {
-        for other in BASE62
-            .iter()
-            .map(|b| char::from(*b))
-            .chain(['_', '-', ' ', '\0', 'é'])
-        {
+        for other in BASE62.iter().map(|b| char::from(*b)).chain(['_', '-', ' ', '\0', 'é']) {
             let mut text = good.to_owned();
             text.replace_range(at..=at, &other.to_string());
             // `skt_`, `skr_` and `sks_` differ in one character and share their checksum.
-            let is_kind = TokenKind::ALL
-                .iter()
-                .any(|kind| text.starts_with(kind.prefix()));
+            let is_kind = TokenKind::ALL.iter().any(|kind| text.starts_with(kind.prefix()));
             if text != good && !(at < 4 && is_kind) {
                 refused(&text);
             }
@@ -112,10 +96,7 @@ fn every_other_shape_is_refused() {
 #[test]
 fn hash_and_reference_are_of_the_whole_string() {
     let token = OpaqueToken::parse(OF_COUNTING_BYTES).unwrap();
-    assert_eq!(
-        token.hash().as_bytes(),
-        &digest::sha256(OF_COUNTING_BYTES.as_bytes())
-    );
+    assert_eq!(token.hash().as_bytes(), &digest::sha256(OF_COUNTING_BYTES.as_bytes()));
     let expected = format!("sha256:{}", &digest::hex(token.hash().as_bytes())[..16]);
     assert_eq!(token.token_ref(), expected);
     assert_eq!(token_ref_of(OF_COUNTING_BYTES), expected);
@@ -138,10 +119,7 @@ fn debug_shows_neither_token_nor_hash() {
     assert_eq!(format!("{token:?}"), "OpaqueToken(skt_…)");
     assert_eq!(format!("{token:#?}"), "OpaqueToken(skt_…)");
     let hash = digest::hex(token.hash().as_bytes());
-    assert_eq!(
-        format!("{:?}", token.hash()),
-        format!("TokenHash(sha256:{})", &hash[..16])
-    );
+    assert_eq!(format!("{:?}", token.hash()), format!("TokenHash(sha256:{})", &hash[..16]));
 }
 
 #[test]

@@ -51,11 +51,7 @@ pub(super) fn check_number(number: &Number) -> Result<(), AuditError> {
 }
 
 pub(super) fn check_integer(n: i64) -> Result<(), AuditError> {
-    if (-MAX_INTEGER..=MAX_INTEGER).contains(&n) {
-        Ok(())
-    } else {
-        Err(AuditError::Number)
-    }
+    if (-MAX_INTEGER..=MAX_INTEGER).contains(&n) { Ok(()) } else { Err(AuditError::Number) }
 }
 
 fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), AuditError> {

@@ -85,12 +85,7 @@ impl ChainVerifier {
             next_seq: seq.saturating_add(1),
             expected_prev: hash.map(str::to_owned),
             checkpoints: BTreeMap::new(),
-            report: ChainReport {
-                entries: 0,
-                checkpoints_verified: 0,
-                last: None,
-                fault: None,
-            },
+            report: ChainReport { entries: 0, checkpoints_verified: 0, last: None, fault: None },
         }
     }
 
@@ -114,10 +109,7 @@ impl ChainVerifier {
         if link.seq != self.next_seq {
             return self.fail(self.next_seq, ChainFault::Gap);
         }
-        let linked = self
-            .expected_prev
-            .as_deref()
-            .is_none_or(|prev| prev == link.prev_hash);
+        let linked = self.expected_prev.as_deref().is_none_or(|prev| prev == link.prev_hash);
         let unaltered = digest::sha256_from_hex(link.stored_hash) == Some(link.recomputed_hash);
         let witness = self.checkpoints.get(&link.seq);
         if !linked || !unaltered || witness.is_some_and(|hash| hash != link.stored_hash) {

@@ -20,10 +20,7 @@ fn entry() -> AuditEntry {
             ("version".to_owned(), json!(7)),
             ("changed".to_owned(), json!(["a", "b"])),
             ("permanent".to_owned(), json!(false)),
-            (
-                "reason".to_owned(),
-                json!("line\nbreak \"quoted\" \u{2028} é 🦀 \u{7f}"),
-            ),
+            ("reason".to_owned(), json!("line\nbreak \"quoted\" \u{2028} é 🦀 \u{7f}")),
         ]),
         id: "log_01".to_owned(),
         identity_id: text("user:a@x.example"),
@@ -87,16 +84,10 @@ fn rfc_8785_string(text: &str) -> Vec<u8> {
 fn serde_json_escapes_every_character_as_rfc_8785_does() {
     for c in '\0'..=char::MAX {
         let text = c.to_string();
-        assert_eq!(
-            serde_json::to_vec(&text).unwrap(),
-            rfc_8785_string(&text),
-            "{c:?}"
-        );
+        assert_eq!(serde_json::to_vec(&text).unwrap(), rfc_8785_string(&text), "{c:?}");
     }
     // Nor does what stands around it matter.
-    let all: String = ('\0'..='\u{2100}')
-        .chain('\u{ff00}'..='\u{10100}')
-        .collect();
+    let all: String = ('\0'..='\u{2100}').chain('\u{ff00}'..='\u{10100}').collect();
     assert_eq!(serde_json::to_vec(&all).unwrap(), rfc_8785_string(&all));
 }
 
@@ -109,13 +100,7 @@ fn integers_are_plain_decimal_and_safe() {
         assert_eq!(canonical, n.to_string().into_bytes());
         assert_eq!(serde_json::to_vec(&n).unwrap(), canonical);
     }
-    for bad in [
-        json!(largest + 1),
-        json!(-largest - 1),
-        json!(u64::MAX),
-        json!(1.5),
-        json!(1.0),
-    ] {
+    for bad in [json!(largest + 1), json!(-largest - 1), json!(u64::MAX), json!(1.5), json!(1.0)] {
         assert_eq!(canonical_json(&bad), Err(AuditError::Number), "{bad}");
     }
 }
@@ -123,24 +108,16 @@ fn integers_are_plain_decimal_and_safe() {
 #[test]
 fn keys_are_sorted_as_utf_16() {
     // In UTF-8 U+FB33 sorts before U+1F602, in UTF-16 after it (the example of RFC 8785, 3.2.3).
-    let value: Value = serde_json::from_str(
-        r#"{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7}"#,
-    )
-    .unwrap();
+    let value: Value =
+        serde_json::from_str(r#"{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7}"#).unwrap();
     let expected = "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\u{fb33}\":3}";
-    assert_eq!(
-        String::from_utf8(canonical_json(&value).unwrap()).unwrap(),
-        expected
-    );
+    assert_eq!(String::from_utf8(canonical_json(&value).unwrap()).unwrap(), expected);
 }
 
 #[test]
 fn nested_values_are_canonical_too() {
     let value = json!({"b": [{"z": null, "a": true}, []], "a": {}});
-    assert_eq!(
-        canonical_json(&value).unwrap(),
-        br#"{"a":{},"b":[{"a":true,"z":null},[]]}"#
-    );
+    assert_eq!(canonical_json(&value).unwrap(), br#"{"a":{},"b":[{"a":true,"z":null},[]]}"#);
 }
 
 /// Contract 06, section 4.
@@ -170,10 +147,7 @@ fn an_entry_serialises_canonically() {
         assert_eq!(direct, canonical_json(&value).unwrap());
         assert_eq!(entry.hash().unwrap(), digest::sha256(&direct));
         assert_eq!(entry.hash().unwrap(), hash_of_exported(&value).unwrap());
-        assert_eq!(
-            serde_json::from_slice::<AuditEntry>(&direct).unwrap(),
-            entry
-        );
+        assert_eq!(serde_json::from_slice::<AuditEntry>(&direct).unwrap(), entry);
     }
 }
 
@@ -182,10 +156,7 @@ fn absent_fields_are_left_out() {
     let expected = format!(
         r#"{{"action":"read","duration_ms":3,"extra_data":{{}},"id":"log_01","prev_hash":"{GENESIS_HASH}","request_id":"req_1","seq":1,"status_code":403,"success":false,"timestamp":"2026-05-01T10:00:00.000001Z"}}"#
     );
-    assert_eq!(
-        String::from_utf8(sparse().canonical_json().unwrap()).unwrap(),
-        expected
-    );
+    assert_eq!(String::from_utf8(sparse().canonical_json().unwrap()).unwrap(), expected);
 }
 
 #[test]
@@ -197,10 +168,7 @@ fn every_field_changes_the_hash() {
     for name in fields.keys() {
         let mut changed = fields.clone();
         changed.insert(name.clone(), json!("changed"));
-        assert!(
-            hashes.insert(hash_of_exported(&Value::Object(changed)).unwrap()),
-            "{name}"
-        );
+        assert!(hashes.insert(hash_of_exported(&Value::Object(changed)).unwrap()), "{name}");
     }
 }
 
@@ -219,10 +187,7 @@ fn what_has_no_canonical_form_is_refused() {
     assert_eq!(with("", json!(1)), AuditError::ExtraKey);
     assert_eq!(with("é", json!(1)), AuditError::ExtraKey);
     assert_eq!(with("a b", json!(1)), AuditError::ExtraKey);
-    let far = AuditEntry {
-        seq: 1 << 53,
-        ..sparse()
-    };
+    let far = AuditEntry { seq: 1 << 53, ..sparse() };
     assert_eq!(far.canonical_json(), Err(AuditError::Number));
 }
 
@@ -242,10 +207,7 @@ fn actions_are_those_of_the_contract() {
         token_revoke login identity_change config_change config_read generate_preview \
         audit_read system_change";
     let contract: BTreeSet<&str> = names.split_whitespace().collect();
-    let ours: BTreeSet<&str> = AuditAction::ALL
-        .iter()
-        .map(|action| action.as_str())
-        .collect();
+    let ours: BTreeSet<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
     assert_eq!(ours, contract);
     assert_eq!(AuditAction::ALL.len(), contract.len());
     for action in AuditAction::ALL {
@@ -267,41 +229,21 @@ fn a_checkpoint_is_signed_as_canonical_json() {
         timestamp: "2026-05-01T10:00:00.000001Z".to_owned(),
     };
     let bytes = checkpoint.signed_bytes().unwrap();
-    let json = bytes
-        .strip_prefix(b"scaivault/audit-checkpoint/v1\n")
-        .unwrap();
+    let json = bytes.strip_prefix(b"scaivault/audit-checkpoint/v1\n").unwrap();
     let value: Value = serde_json::from_slice(json).unwrap();
     assert_eq!(json, canonical_json(&value).unwrap());
     assert_eq!(value.as_object().unwrap().len(), 5);
 
     for changed in [
-        Checkpoint {
-            hash: "cd".repeat(32),
-            ..checkpoint.clone()
-        },
-        Checkpoint {
-            key_id: "k_2".to_owned(),
-            ..checkpoint.clone()
-        },
-        Checkpoint {
-            seq: 999,
-            ..checkpoint.clone()
-        },
-        Checkpoint {
-            stream: INSTANCE_STREAM.to_owned(),
-            ..checkpoint.clone()
-        },
-        Checkpoint {
-            timestamp: "2026-05-01T10:00:00.000002Z".to_owned(),
-            ..checkpoint.clone()
-        },
+        Checkpoint { hash: "cd".repeat(32), ..checkpoint.clone() },
+        Checkpoint { key_id: "k_2".to_owned(), ..checkpoint.clone() },
+        Checkpoint { seq: 999, ..checkpoint.clone() },
+        Checkpoint { stream: INSTANCE_STREAM.to_owned(), ..checkpoint.clone() },
+        Checkpoint { timestamp: "2026-05-01T10:00:00.000002Z".to_owned(), ..checkpoint.clone() },
     ] {
         assert_ne!(changed.signed_bytes().unwrap(), bytes);
     }
-    let far = Checkpoint {
-        seq: i64::MAX,
-        ..checkpoint
-    };
+    let far = Checkpoint { seq: i64::MAX, ..checkpoint };
     assert_eq!(far.signed_bytes(), Err(AuditError::Number));
 }
 

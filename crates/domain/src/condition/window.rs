@@ -34,7 +34,9 @@ impl TimeWindow {
     /// # Errors
     /// [`ConditionError`] for an unknown day or zone, no days at all, or a time of day not written `HH:MM`.
     pub fn from_parts(parts: &TimeWindowParts) -> Result<TimeWindow, ConditionError> {
-        let minutes = |field, text| parse_minutes(text).ok_or(ConditionError { field, message: "must be a time of day from 00:00 to 23:59" });
+        let minutes = |field, text| {
+            parse_minutes(text).ok_or(ConditionError { field, message: "must be a time of day from 00:00 to 23:59" })
+        };
         Ok(TimeWindow {
             days: parts.days.as_deref().map_or(Ok(EVERY_DAY), parse_days)?,
             start: minutes("time_window.start", &parts.start)?,
@@ -59,7 +61,9 @@ impl TimeWindow {
         match self.start.cmp(&self.end) {
             std::cmp::Ordering::Less => self.is_on(today) && (self.start..self.end).contains(&now),
             std::cmp::Ordering::Equal => self.is_on(today),
-            std::cmp::Ordering::Greater => (now >= self.start && self.is_on(today)) || (now < self.end && self.is_on(today.previous())),
+            std::cmp::Ordering::Greater => {
+                (now >= self.start && self.is_on(today)) || (now < self.end && self.is_on(today.previous()))
+            }
         }
     }
 
@@ -95,8 +99,10 @@ pub struct TimeWindowParts {
 fn parse_days(texts: &[String]) -> Result<u8, ConditionError> {
     let bit = |text: &String| DAYS.iter().position(|day| day == text).map(|index| 1_u8 << index);
     let mask = texts.iter().try_fold(0_u8, |mask, text| bit(text).map(|bit| mask | bit));
-    mask.filter(|mask| *mask != 0)
-        .ok_or(ConditionError { field: "time_window.days", message: "must be one or more of mon, tue, wed, thu, fri, sat, sun" })
+    mask.filter(|mask| *mask != 0).ok_or(ConditionError {
+        field: "time_window.days",
+        message: "must be one or more of mon, tue, wed, thu, fri, sat, sun",
+    })
 }
 
 fn parse_minutes(text: &str) -> Option<u16> {
@@ -110,5 +116,8 @@ fn parse_minutes(text: &str) -> Option<u16> {
 
 fn parse_zone(name: &str) -> Result<TimeZone, ConditionError> {
     let zone = ZONES.get(name).ok().filter(|zone| !zone.is_unknown());
-    zone.ok_or(ConditionError { field: "time_window.timezone", message: "must be the name of an IANA time zone, such as Europe/Berlin" })
+    zone.ok_or(ConditionError {
+        field: "time_window.timezone",
+        message: "must be the name of an IANA time zone, such as Europe/Berlin",
+    })
 }

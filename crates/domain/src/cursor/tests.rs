@@ -16,15 +16,7 @@ fn key() -> MacKey {
 }
 
 fn filters(pairs: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
-    pairs
-        .iter()
-        .map(|(name, values)| {
-            (
-                (*name).to_owned(),
-                values.iter().map(|v| (*v).to_owned()).collect(),
-            )
-        })
-        .collect()
+    pairs.iter().map(|(name, values)| ((*name).to_owned(), values.iter().map(|v| (*v).to_owned()).collect())).collect()
 }
 
 fn cursor() -> Cursor {
@@ -50,15 +42,8 @@ fn signed(bytes: &[u8]) -> String {
 fn comes_back_as_it_was() {
     let text = cursor().encode(&key());
     assert_eq!(decode(&text), Ok(cursor()));
-    assert!(
-        text.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    );
-    let empty = Cursor {
-        filters: BTreeMap::new(),
-        position: vec![],
-        ..cursor()
-    };
+    assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+    let empty = Cursor { filters: BTreeMap::new(), position: vec![], ..cursor() };
     assert_eq!(decode(&empty.encode(&key())), Ok(empty));
 }
 
@@ -68,10 +53,7 @@ fn room_for_the_longest_walk() {
     let long = "p".repeat(512);
     let tags: Vec<String> = (0..20).map(|i| format!("{i}{}", "t".repeat(256))).collect();
     let long = Cursor {
-        filters: BTreeMap::from([
-            ("prefix".to_owned(), vec![long.clone()]),
-            ("tag".to_owned(), tags),
-        ]),
+        filters: BTreeMap::from([("prefix".to_owned(), vec![long.clone()]), ("tag".to_owned(), tags)]),
         position: vec![long],
         ..cursor()
     };
@@ -82,26 +64,14 @@ fn room_for_the_longest_walk() {
 fn another_list_is_foreign() {
     let text = cursor().encode(&key());
     let foreign = Err(CursorError::Foreign);
-    assert_eq!(
-        Cursor::decode(&text, &key(), "secrets.list", "tnt_b", NOW),
-        foreign
-    );
-    assert_eq!(
-        Cursor::decode(&text, &key(), "policies.list", "tnt_a", NOW),
-        foreign
-    );
-    assert_eq!(
-        Cursor::decode(&text, &key(), "tnt_a", "secrets.list", NOW),
-        foreign
-    );
+    assert_eq!(Cursor::decode(&text, &key(), "secrets.list", "tnt_b", NOW), foreign);
+    assert_eq!(Cursor::decode(&text, &key(), "policies.list", "tnt_a", NOW), foreign);
+    assert_eq!(Cursor::decode(&text, &key(), "tnt_a", "secrets.list", NOW), foreign);
 }
 
 #[test]
 fn another_key_is_a_forgery() {
-    assert_eq!(
-        decode(&cursor().encode(&key_of(2))),
-        Err(CursorError::Forged)
-    );
+    assert_eq!(decode(&cursor().encode(&key_of(2))), Err(CursorError::Forged));
 }
 
 #[test]
@@ -115,11 +85,7 @@ fn valid_for_a_day() {
     assert_eq!(at(NOW - SKEW_MICROS - 1), Err(CursorError::Expired));
     assert_eq!(at(i64::MAX), Err(CursorError::Expired));
     assert_eq!(at(i64::MIN), Err(CursorError::Expired));
-    let odd = Cursor {
-        issued_at_micros: i64::MIN,
-        ..cursor()
-    }
-    .encode(&key());
+    let odd = Cursor { issued_at_micros: i64::MIN, ..cursor() }.encode(&key());
     assert_eq!(decode(&odd), Err(CursorError::Expired));
 }
 
@@ -139,10 +105,7 @@ fn every_change_is_noticed() {
         for other in (0..128u8).map(char::from).chain(['é', '\u{ff0d}']) {
             let mut changed = text.clone();
             changed.replace_range(at..=at, &other.to_string());
-            assert!(
-                changed == text || decode(&changed).is_err(),
-                "{other:?} at {at}"
-            );
+            assert!(changed == text || decode(&changed).is_err(), "{other:?} at {at}");
         }
     }
     for len in 0..text.len() {
@@ -154,12 +117,7 @@ fn every_change_is_noticed() {
 #[test]
 fn one_cursor_has_one_spelling() {
     let text = cursor().encode(&key());
-    for other in [
-        format!("{text}="),
-        format!("{text}=="),
-        format!(" {text}"),
-        format!("{text}\n"),
-    ] {
+    for other in [format!("{text}="), format!("{text}=="), format!(" {text}"), format!("{text}\n")] {
         assert_eq!(decode(&other), Err(CursorError::Malformed), "{other:?}");
     }
 }
@@ -171,16 +129,8 @@ fn what_is_no_cursor_is_malformed() {
     }
     let json = serde_json::to_vec(&cursor()).unwrap();
     let other_version = [&[2][..], &json].concat();
-    let more_fields =
-        b"\x01{\"e\":\"secrets.list\",\"t\":\"tnt_a\",\"f\":{},\"p\":[],\"i\":0,\"x\":1}";
-    for bad in [
-        &b""[..],
-        &[1],
-        b"\x01null",
-        b"\x01{}",
-        &other_version,
-        more_fields,
-    ] {
+    let more_fields = b"\x01{\"e\":\"secrets.list\",\"t\":\"tnt_a\",\"f\":{},\"p\":[],\"i\":0,\"x\":1}";
+    for bad in [&b""[..], &[1], b"\x01null", b"\x01{}", &other_version, more_fields] {
         assert_eq!(decode(&signed(bad)), Err(CursorError::Malformed), "{bad:?}");
     }
     let genuine = signed(&[&[1][..], &json].concat());
@@ -189,10 +139,7 @@ fn what_is_no_cursor_is_malformed() {
 
 #[test]
 fn too_long_is_refused_before_any_work() {
-    assert_eq!(
-        decode(&"A".repeat(MAX_TEXT_LEN + 1)),
-        Err(CursorError::TooLong)
-    );
+    assert_eq!(decode(&"A".repeat(MAX_TEXT_LEN + 1)), Err(CursorError::TooLong));
     assert_ne!(decode(&"A".repeat(MAX_TEXT_LEN)), Err(CursorError::TooLong));
 }
 
@@ -212,11 +159,7 @@ fn filters_may_be_left_out_but_not_changed() {
         filters(&[("tag", &["env:prod"])]),
         filters(&[("prefix", &["a/"]), ("status", &["active"])]),
     ] {
-        assert_eq!(
-            cursor.check_filters(&bad),
-            Err(CursorError::Foreign),
-            "{bad:?}"
-        );
+        assert_eq!(cursor.check_filters(&bad), Err(CursorError::Foreign), "{bad:?}");
     }
 }
 

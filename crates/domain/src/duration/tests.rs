@@ -3,8 +3,16 @@ use super::*;
 #[test]
 fn durations_read_and_keep_their_text() {
     let table = [
-        ("90d", 7_776_000), ("1h30m", 5_400), ("1w2d3h4m5s", 788_645), ("0s", 0), ("0d", 0), ("36500d", 3_153_600_000), ("007d", 604_800),
-        ("60s", 60), ("1w", 604_800), ("1d1s", 86_401),
+        ("90d", 7_776_000),
+        ("1h30m", 5_400),
+        ("1w2d3h4m5s", 788_645),
+        ("0s", 0),
+        ("0d", 0),
+        ("36500d", 3_153_600_000),
+        ("007d", 604_800),
+        ("60s", 60),
+        ("1w", 604_800),
+        ("1d1s", 86_401),
     ];
     for (text, seconds) in table {
         let span = Span::parse(text).unwrap();
@@ -15,7 +23,8 @@ fn durations_read_and_keep_their_text() {
 #[test]
 fn anything_else_is_an_invalid_duration() {
     let bad = [
-        "", " ", "90", "1.5h", "-1d", "+1d", "1m1h", "1d1d", "d", "1D", "1 d", " 1d", "1d ", "1h,2h", "1y", "1ms", "1h30", "１d", "1d\0", "∞",
+        "", " ", "90", "1.5h", "-1d", "+1d", "1m1h", "1d1d", "d", "1D", "1 d", " 1d", "1d ", "1h,2h", "1y", "1ms",
+        "1h30", "１d", "1d\0", "∞",
     ];
     for text in bad {
         assert_eq!(Span::parse(text), Err(SpanError::Format), "{text:?}");
@@ -36,7 +45,15 @@ fn zero_is_well_formed_but_not_positive() {
 
 #[test]
 fn seconds_become_text() {
-    for (seconds, text) in [(0, "0s"), (90, "1m30s"), (86_400, "1d"), (7_776_000, "90d"), (3_601, "1h1s"), (-5, "0s"), (i64::MAX, "36500d")] {
+    for (seconds, text) in [
+        (0, "0s"),
+        (90, "1m30s"),
+        (86_400, "1d"),
+        (7_776_000, "90d"),
+        (3_601, "1h1s"),
+        (-5, "0s"),
+        (i64::MAX, "36500d"),
+    ] {
         assert_eq!(Span::from_seconds(seconds).as_str(), text);
     }
 }

@@ -16,14 +16,20 @@ fn g1_to_g22_the_contract_s_table() {
         /* G-3 */ ("app/**", &["app/db", "app/db/password"], &["other/app/db", "app"]),
         /* G-4 */ ("**/ssl/*", &["app/ssl/cert", "service/ssl/key"], &["ssl/cert"]),
         /* G-5 */
-        ("environments/production/**", &["environments/production/salesforce/api-key"], &["environments/production", "environments/staging/x"]),
+        (
+            "environments/production/**",
+            &["environments/production/salesforce/api-key"],
+            &["environments/production", "environments/staging/x"],
+        ),
         /* G-6 */ ("secrets/*.key", &["secrets/tls.key", "secrets/.key"], &["secrets/key", "secrets/a/b.key"]),
-        /* G-7 */ ("integrations/salesforce/oauth", &["integrations/salesforce/oauth"], &["integrations/salesforce/oauth2"]),
+        /* G-7 */
+        ("integrations/salesforce/oauth", &["integrations/salesforce/oauth"], &["integrations/salesforce/oauth2"]),
         /* G-8 */ ("**", &["a", "a/b/c"], &[]),
         /* G-9 */ ("*", &["app"], &["app/db"]),
         /* G-10 */ ("**/db", &["app/db", "a/b/db"], &["db", "app/db/x"]),
         /* G-11 */ ("*/db", &["app/db"], &["db", "a/b/db"]),
-        /* G-12 */ ("app/**/password", &["app/password", "app/x/password", "app/x/y/password"], &["app/password/x", "password"]),
+        /* G-12 */
+        ("app/**/password", &["app/password", "app/x/password", "app/x/y/password"], &["app/password/x", "password"]),
         /* G-13 */ ("app/d?", &["app/db", "app/d1"], &["app/d", "app/dba", "app/d/b"]),
         /* G-14 */ ("App/**", &["App/db"], &["app/db"]),
         /* G-15 */ ("app/*/ssl/**", &["app/x/ssl/k", "app/x/ssl/k/l"], &["app/ssl/k", "app/x/ssl"]),
@@ -50,10 +56,24 @@ fn g1_to_g22_the_contract_s_table() {
 #[test]
 fn g23_invalid_patterns() {
     let table = [
-        ("", "empty"), ("/app", "empty_segment"), ("app/", "empty_segment"), ("app//db", "empty_segment"), ("app/**b", "double_star"),
-        ("a**", "double_star"), ("***", "double_star"), ("app/[ab]", "character"), ("app/{a,b}", "character"), ("app/..", "dot_segment"),
-        ("app/ db", "character"), ("!app", "character"), ("app\\db", "character"), ("app/%2a", "character"), (&"a".repeat(513), "too_long"),
-        ("./a", "dot_segment"), ("é", "character"), ("a\0", "character"),
+        ("", "empty"),
+        ("/app", "empty_segment"),
+        ("app/", "empty_segment"),
+        ("app//db", "empty_segment"),
+        ("app/**b", "double_star"),
+        ("a**", "double_star"),
+        ("***", "double_star"),
+        ("app/[ab]", "character"),
+        ("app/{a,b}", "character"),
+        ("app/..", "dot_segment"),
+        ("app/ db", "character"),
+        ("!app", "character"),
+        ("app\\db", "character"),
+        ("app/%2a", "character"),
+        (&"a".repeat(513), "too_long"),
+        ("./a", "dot_segment"),
+        ("é", "character"),
+        ("a\0", "character"),
     ];
     for (pattern, reason) in table {
         assert_eq!(Glob::parse(pattern), Err(GlobError { reason }), "{pattern:?}");
@@ -63,7 +83,15 @@ fn g23_invalid_patterns() {
 
 #[test]
 fn literal_prefixes() {
-    let table = [("app/db", "app/db"), ("app/**", "app/"), ("app/d?", "app/d"), ("**", ""), ("*/x", ""), ("a/b*/c", "a/b"), ("a/**/b", "a/")];
+    let table = [
+        ("app/db", "app/db"),
+        ("app/**", "app/"),
+        ("app/d?", "app/d"),
+        ("**", ""),
+        ("*/x", ""),
+        ("a/b*/c", "a/b"),
+        ("a/**/b", "a/"),
+    ];
     for (pattern, prefix) in table {
         assert_eq!(glob(pattern).literal_prefix(), prefix);
     }
@@ -106,14 +134,18 @@ pub(crate) fn naive(pattern: &str, path: &str) -> bool {
                 let least = usize::from(at_start || rest.is_empty());
                 (least..=path.len()).any(|count| segments(rest, &path[count..], false))
             }
-            Some((first, rest)) => path.split_first().is_some_and(|(found, tail)| segment(first.as_bytes(), found.as_bytes()) && segments(rest, tail, false)),
+            Some((first, rest)) => path.split_first().is_some_and(|(found, tail)| {
+                segment(first.as_bytes(), found.as_bytes()) && segments(rest, tail, false)
+            }),
         }
     }
     fn segment(pattern: &[u8], text: &[u8]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),
             Some((b'*', rest)) => (0..=text.len()).any(|count| segment(rest, &text[count..])),
-            Some((first, rest)) => text.split_first().is_some_and(|(found, tail)| (*first == b'?' || first == found) && segment(rest, tail)),
+            Some((first, rest)) => text
+                .split_first()
+                .is_some_and(|(found, tail)| (*first == b'?' || first == found) && segment(rest, tail)),
         }
     }
     segments(&pattern.split('/').collect::<Vec<_>>(), &path.split('/').collect::<Vec<_>>(), true)

@@ -90,7 +90,8 @@ pub enum IdentityType {
 }
 
 impl IdentityType {
-    pub const ALL: [IdentityType; 4] = [IdentityType::User, IdentityType::ServiceAccount, IdentityType::Group, IdentityType::System];
+    pub const ALL: [IdentityType; 4] =
+        [IdentityType::User, IdentityType::ServiceAccount, IdentityType::Group, IdentityType::System];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -135,7 +136,19 @@ mod tests {
             assert_eq!((parsed.to_string().as_str(), parsed.identity_type()), (shown, kind));
             assert!(parsed.agrees_with(kind));
         }
-        for bad in ["", "user", "user:", "user:mia", "User:mia@x", "sa:CRM", "group:", "tok_1", "role:tenant_admin", "usr_", "system:a b"] {
+        for bad in [
+            "",
+            "user",
+            "user:",
+            "user:mia",
+            "User:mia@x",
+            "sa:CRM",
+            "group:",
+            "tok_1",
+            "role:tenant_admin",
+            "usr_",
+            "system:a b",
+        ] {
             assert_eq!(IdentityRef::parse(bad), Err(IdentityRefError), "{bad:?}");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{PermissionSet, Rule};
-use crate::condition::{FailedConditions, Facts};
+use crate::condition::{Facts, FailedConditions};
 use crate::id::PolicyId;
 use crate::time::Timestamp;
 
@@ -34,8 +34,14 @@ impl BoundPolicy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// By the first rule that allows it, in the order of the policies and then of their rules; `rule` counts from 0.
-    Allowed { policy_id: PolicyId, rule: usize },
-    Denied { reason: DenialReason, failed_condition: Option<&'static str> },
+    Allowed {
+        policy_id: PolicyId,
+        rule: usize,
+    },
+    Denied {
+        reason: DenialReason,
+        failed_condition: Option<&'static str>,
+    },
 }
 
 impl Verdict {
@@ -174,7 +180,10 @@ impl EvaluationReason {
             return Some(EvaluationReason::BindingExpired);
         }
         let nearest = EvaluationReason::PathMismatch;
-        policy.rules.iter().try_fold(nearest, |nearest, rule| Some(nearest.max(EvaluationReason::of_rule(rule, path, wanted, facts)?)))
+        policy
+            .rules
+            .iter()
+            .try_fold(nearest, |nearest, rule| Some(nearest.max(EvaluationReason::of_rule(rule, path, wanted, facts)?)))
     }
 }
 

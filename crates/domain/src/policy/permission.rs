@@ -16,8 +16,14 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 6] =
-        [Permission::Read, Permission::Write, Permission::Delete, Permission::List, Permission::Rotate, Permission::Admin];
+    pub const ALL: [Permission; 6] = [
+        Permission::Read,
+        Permission::Write,
+        Permission::Delete,
+        Permission::List,
+        Permission::Rotate,
+        Permission::Admin,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {

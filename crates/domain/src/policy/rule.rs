@@ -34,7 +34,8 @@ impl Rule {
         })?;
         let permissions = parse_permissions(index, &parts.permissions)?;
         let conditions = parts.conditions.as_ref().map(Conditions::from_parts).transpose();
-        let conditions = conditions.map_err(|error| PolicyError::invalid(index, format!("conditions.{error}")))?.unwrap_or_default();
+        let conditions =
+            conditions.map_err(|error| PolicyError::invalid(index, format!("conditions.{error}")))?.unwrap_or_default();
         Ok(Rule {
             granted: PermissionSet::from_slice(&permissions),
             is_unconditional: conditions == Conditions::default(),
@@ -156,15 +157,17 @@ pub fn rules_to_json(rules: &[Rule]) -> String {
 /// # Errors
 /// [`PolicyError`] for anything else.
 pub fn rules_from_json(text: &str) -> Result<Arc<[Rule]>, PolicyError> {
-    let parts: Vec<RuleParts> = serde_json::from_str(text).map_err(|error| PolicyError::InvalidPolicy { reason: error.to_string() })?;
+    let parts: Vec<RuleParts> =
+        serde_json::from_str(text).map_err(|error| PolicyError::InvalidPolicy { reason: error.to_string() })?;
     parse_rules(&parts)
 }
 
 fn parse_permissions(index: usize, texts: &[String]) -> Result<Vec<Permission>, PolicyError> {
     let mut permissions = Vec::new();
     for text in texts {
-        let permission = Permission::parse(text)
-            .ok_or_else(|| PolicyError::invalid(index, "permissions must be of read, write, delete, list, rotate, admin"))?;
+        let permission = Permission::parse(text).ok_or_else(|| {
+            PolicyError::invalid(index, "permissions must be of read, write, delete, list, rotate, admin")
+        })?;
         if !permissions.contains(&permission) {
             permissions.push(permission);
         }

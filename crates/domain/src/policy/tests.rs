@@ -15,7 +15,8 @@ const MORNING_MFA: &str = r#"{"require_mfa":true,"time_window":{"start":"00:00",
 fn rule(pattern: &str, permissions: &str, conditions: &str) -> Rule {
     let permissions: Vec<&str> = permissions.split(' ').collect();
     let conditions: serde_json::Value = serde_json::from_str(conditions).unwrap();
-    Rule::from_json(&serde_json::json!({"path_pattern": pattern, "permissions": permissions, "conditions": conditions})).unwrap()
+    Rule::from_json(&serde_json::json!({"path_pattern": pattern, "permissions": permissions, "conditions": conditions}))
+        .unwrap()
 }
 
 fn policy(id: &str, rules: Vec<Rule>) -> BoundPolicy {
@@ -26,7 +27,12 @@ fn policy(id: &str, rules: Vec<Rule>) -> BoundPolicy {
 /// A Friday at ten, from the office, with a second factor just proved.
 fn facts() -> Facts {
     let now = Timestamp::parse("2026-05-01T10:00:00Z").unwrap();
-    Facts { source_ip: Some("10.1.2.3".parse().unwrap()), mfa_verified_at: Some(now), now, default_mfa_max_age_seconds: 3_600 }
+    Facts {
+        source_ip: Some("10.1.2.3".parse().unwrap()),
+        mfa_verified_at: Some(now),
+        now,
+        default_mfa_max_age_seconds: 3_600,
+    }
 }
 
 fn elsewhere() -> Facts {
@@ -67,7 +73,8 @@ fn what_no_rule_allows_is_denied() {
 // L-4
 #[test]
 fn l4_another_policy_still_allows() {
-    let policies = [policy("a", vec![rule("app/**", "read", OFFICE_IP)]), policy("b", vec![rule("app/db", "read", "{}")])];
+    let policies =
+        [policy("a", vec![rule("app/**", "read", OFFICE_IP)]), policy("b", vec![rule("app/db", "read", "{}")])];
     assert_eq!(says(&policies, "app/db", Permission::Read, &elsewhere()), "pol_b:0");
     assert_eq!(says(&policies, "app/db", Permission::Read, &facts()), "pol_a:0");
     assert_eq!(says(&policies, "app/x", Permission::Read, &elsewhere()), "ip_not_allowed");
@@ -82,7 +89,8 @@ fn l5_the_condition_that_failed_is_told() {
     assert_eq!(says(elsewhere()), "ip_not_allowed");
     assert_eq!(says(without_mfa(facts())), "mfa_required");
     assert_eq!(says(without_mfa(elsewhere())), "ip_not_allowed");
-    let verified = |seconds_ago: i64| Facts { mfa_verified_at: Some(facts().now.plus_seconds(-seconds_ago)), ..facts() };
+    let verified =
+        |seconds_ago: i64| Facts { mfa_verified_at: Some(facts().now.plus_seconds(-seconds_ago)), ..facts() };
     assert_eq!(says(verified(3_600)), "pol_a:0");
     assert_eq!(says(verified(3_601)), "mfa_required");
 }
@@ -94,7 +102,9 @@ fn of_several_reasons_the_one_that_can_be_mended_is_told() {
         let reason = says(&policies, "x", Permission::Read, facts);
         // What the test endpoint says of the policy agrees with the verdict.
         let expected = decide(&policies, "x", Permission::Read.into(), facts);
-        assert!(matches!(expected, Verdict::Denied { failed_condition: Some(failed), .. } if reasons(&policies, "x", Permission::Read, facts) == [failed]));
+        assert!(
+            matches!(expected, Verdict::Denied { failed_condition: Some(failed), .. } if reasons(&policies, "x", Permission::Read, facts) == [failed])
+        );
         reason
     };
     let nowhere = without_mfa(elsewhere());
@@ -134,9 +144,13 @@ fn l18_admin_alone_suffices() {
 
 #[test]
 fn explanations_name_the_nearest_rule() {
-    let near = policy("a", vec![rule("x/*", "read", "{}"), rule("app/*", "write", "{}"), rule("app/*", "read", OFFICE_IP)]);
+    let near =
+        policy("a", vec![rule("x/*", "read", "{}"), rule("app/*", "write", "{}"), rule("app/*", "read", OFFICE_IP)]);
     let policies = [near, policy("b", vec![rule("app/*", "list", "{}")]), policy("c", vec![rule("app", "read", "{}")])];
-    assert_eq!(reasons(&policies, "app/db", Permission::Read, &elsewhere()), ["ip_ranges", "permission_missing", "path_mismatch"]);
+    assert_eq!(
+        reasons(&policies, "app/db", Permission::Read, &elsewhere()),
+        ["ip_ranges", "permission_missing", "path_mismatch"]
+    );
     assert!(reasons(&[], "app/db", Permission::Read, &facts()).is_empty());
     // What allows has no reason to be named.
     assert_eq!(reasons(&policies, "app/db", Permission::Read, &facts()), ["permission_missing", "path_mismatch"]);
@@ -155,14 +169,18 @@ fn l13_bad_rules_are_named() {
         PolicyError::InvalidPolicy { reason } => reason,
         other => panic!("{other:?}"),
     };
-    assert!(reason(serde_json::json!([{"path_pattern": "a", "permissions": ["own"]}])).starts_with("rules[0].permissions"));
+    assert!(
+        reason(serde_json::json!([{"path_pattern": "a", "permissions": ["own"]}])).starts_with("rules[0].permissions")
+    );
     assert!(reason(serde_json::json!([{"path_pattern": "a", "permissions": []}])).starts_with("rules[0].permissions"));
     let bad_range = serde_json::json!([good, {"path_pattern": "a", "permissions": ["read"], "conditions": {"ip_ranges": ["10.0.0.0/33"]}}]);
     assert!(reason(bad_range).starts_with("rules[1].conditions.ip_ranges"));
     assert!(reason(serde_json::json!([])).starts_with("rules must have"));
     assert!(reason(serde_json::Value::Array(vec![good.clone(); 101])).starts_with("rules must have"));
     assert_eq!(parse(serde_json::Value::Array(vec![good; 100])).unwrap().len(), 100);
-    assert!(serde_json::from_str::<RuleParts>(r#"{"path_pattern":"a","permissions":["read"],"condition":{}}"#).is_err());
+    assert!(
+        serde_json::from_str::<RuleParts>(r#"{"path_pattern":"a","permissions":["read"],"condition":{}}"#).is_err()
+    );
 }
 
 #[test]
@@ -193,7 +211,11 @@ fn visibility_is_the_shortest_filter() {
     let everything = [policy("c", vec![rule("x", "list", "{}"), rule("**", "list", "{}")])];
     assert_eq!(visibility(&everything, Permission::List.into(), &facts()), Visibility::All);
     assert_eq!(Visibility::All.covering_prefixes(), [""]);
-    assert!(Visibility::none().is_none() && !Visibility::none().sees("a") && Visibility::none().covering_prefixes().is_empty());
+    assert!(
+        Visibility::none().is_none()
+            && !Visibility::none().sees("a")
+            && Visibility::none().covering_prefixes().is_empty()
+    );
 }
 
 /// Contract 03 section 4, points 3 and 4, sentence by sentence.
@@ -228,11 +250,16 @@ fn naive_decide(policies: &[BoundPolicy], path: &str, wanted: Permission, facts:
 fn rules() -> impl Strategy<Value = Rule> {
     let permissions = proptest::sample::subsequence(Permission::ALL.map(Permission::as_str).to_vec(), 1..4);
     let conditions = proptest::sample::select(vec!["{}", "{}", MFA_ONLY, OFFICE_IP, IP_AND_MFA, MORNING, MORNING_MFA]);
-    (glob::tests::patterns(), permissions, conditions).prop_map(|(pattern, permissions, conditions)| rule(&pattern, &permissions.join(" "), conditions))
+    (glob::tests::patterns(), permissions, conditions)
+        .prop_map(|(pattern, permissions, conditions)| rule(&pattern, &permissions.join(" "), conditions))
 }
 
 fn policies() -> impl Strategy<Value = Vec<BoundPolicy>> {
-    let bound = (proptest::collection::vec(rules(), 1..5), proptest::bool::weighted(0.9), proptest::option::weighted(0.2, -2_i64..3));
+    let bound = (
+        proptest::collection::vec(rules(), 1..5),
+        proptest::bool::weighted(0.9),
+        proptest::option::weighted(0.2, -2_i64..3),
+    );
     proptest::collection::vec(bound, 0..5).prop_map(|list| {
         let make = |(index, (rules, is_active, expires)): (usize, (Vec<Rule>, bool, Option<i64>))| BoundPolicy {
             is_active,
@@ -244,7 +271,13 @@ fn policies() -> impl Strategy<Value = Vec<BoundPolicy>> {
 }
 
 fn circumstances() -> impl Strategy<Value = Facts> {
-    let addresses = proptest::sample::select(vec![None, Some("10.1.9.9"), Some("::ffff:10.1.9.9"), Some("192.0.2.1"), Some("2001:db8::1")]);
+    let addresses = proptest::sample::select(vec![
+        None,
+        Some("10.1.9.9"),
+        Some("::ffff:10.1.9.9"),
+        Some("192.0.2.1"),
+        Some("2001:db8::1"),
+    ]);
     (addresses, proptest::option::of(0_i64..7_200), 0_i64..24).prop_map(|(address, mfa_age, hour)| {
         let now = facts().now.plus_seconds((hour - 10) * 3_600);
         let source_ip = address.map(|text| text.parse().unwrap());

@@ -45,7 +45,12 @@ impl Visibility {
 pub fn visibility(policies: &[BoundPolicy], wanted: PermissionSet, facts: &Facts) -> Visibility {
     let mut globs: Vec<Glob> = Vec::new();
     let applies = |rule: &&Rule| rule.grants_any(wanted) && failure(rule, facts).is_none();
-    for rule in policies.iter().filter(|policy| policy.grants_at(facts.now)).flat_map(|policy| policy.rules.iter()).filter(applies) {
+    for rule in policies
+        .iter()
+        .filter(|policy| policy.grants_at(facts.now))
+        .flat_map(|policy| policy.rules.iter())
+        .filter(applies)
+    {
         if rule.path_pattern().is_match_all() {
             return Visibility::All;
         }

@@ -41,7 +41,11 @@ async fn collect(mut body: Body, announced: usize, limit: usize) -> Result<Bytes
         match frame {
             None => return Ok(collected.into_bytes()),
             Some(Err(error)) => {
-                return Err(if took_too_long(error) { stalled() } else { broken("The body broke off", "body_incomplete") });
+                return Err(if took_too_long(error) {
+                    stalled()
+                } else {
+                    broken("The body broke off", "body_incomplete")
+                });
             }
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };

@@ -1,8 +1,8 @@
 //! What each route takes and answers, beside what the table and the types say themselves.
 
 use scaivault_api::{audit, identity, policy, rotation_policy, secret, secret_policy, system, token};
-use utoipa::openapi::schema::Schema;
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 pub(super) struct Doc {
@@ -77,8 +77,20 @@ pub(super) fn all() -> Vec<Doc> {
 fn secrets() -> Vec<Doc> {
     use secret::*;
     const LIST: &[&str] = &[
-        "prefix", "tag", "secret_type", "expires_before", "updated_after", "include_expired", "include_deleted",
-        "include_metadata", "q", "owner", "delimiter", "sort", "limit", "cursor",
+        "prefix",
+        "tag",
+        "secret_type",
+        "expires_before",
+        "updated_after",
+        "include_expired",
+        "include_deleted",
+        "include_metadata",
+        "q",
+        "owner",
+        "delimiter",
+        "sort",
+        "limit",
+        "cursor",
     ];
     const EXPIRING: &[&str] = &["days", "prefix", "include_expired", "limit", "cursor"];
     macro_rules! of {
@@ -89,7 +101,8 @@ fn secrets() -> Vec<Doc> {
                 doc("GET", concat!($root, "/metadata/{path}"), "Everything but the value")
                     .query(&["include_deleted"])
                     .ok::<SecretMetadata>(),
-                doc("GET", concat!($root, "/{path}/versions"), "The stored versions, newest first").ok::<SecretVersions>(),
+                doc("GET", concat!($root, "/{path}/versions"), "The stored versions, newest first")
+                    .ok::<SecretVersions>(),
                 doc("GET", concat!($root, "/{path}"), "Read a value")
                     .query(&["version", "at", "include_retired"])
                     .ok::<SecretValue>()
@@ -105,7 +118,9 @@ fn secrets() -> Vec<Doc> {
                     .query(&["version", "permanent"])
                     .ok::<SecretDeleted>(),
                 doc("POST", concat!($root, "/{path}/restore"), "Undo a soft delete").ok::<SecretMetadata>(),
-                doc("POST", concat!($root, "/{path}/rotate"), "Rotate now").body::<SecretRotate>().ok::<SecretRotated>(),
+                doc("POST", concat!($root, "/{path}/rotate"), "Rotate now")
+                    .body::<SecretRotate>()
+                    .ok::<SecretRotated>(),
             ]
         };
     }
@@ -126,7 +141,9 @@ fn policies() -> Vec<Doc> {
             .body::<PolicyTest>()
             .ok::<PolicyTestResult>(),
         doc("GET", ONE, "A policy with its rules and bindings").ok::<Policy>(),
-        doc("PUT", ONE, "Replace name, rules and description; bindings stay").body::<PolicyReplacement>().ok::<Policy>(),
+        doc("PUT", ONE, "Replace name, rules and description; bindings stay")
+            .body::<PolicyReplacement>()
+            .ok::<Policy>(),
         doc("PATCH", ONE, "Change parts of a policy").body::<PolicyPatch>().ok::<Policy>(),
         doc("DELETE", ONE, "Delete a policy").query(&["force"]).bare("204"),
         doc("GET", "/v1/policies/{id}/bindings", "Who a policy is bound to").query(PAGE).ok::<BindingList>(),
@@ -186,13 +203,25 @@ fn audits() -> Vec<Doc> {
     use audit::*;
     const TRAIL: &[&str] = &["from", "to", "limit", "cursor"];
     const LOGS: &[&str] = &[
-        "from", "to", "action", "identity_id", "identity_type", "path_prefix", "success", "source_ip", "request_id",
-        "stream", "limit", "cursor",
+        "from",
+        "to",
+        "action",
+        "identity_id",
+        "identity_type",
+        "path_prefix",
+        "success",
+        "source_ip",
+        "request_id",
+        "stream",
+        "limit",
+        "cursor",
     ];
     vec![
         doc("GET", "/v1/audit/logs", "Query the trail, newest first").query(LOGS).ok::<AuditLogs>(),
         doc("GET", "/v1/audit/secrets/{path}", "The trail of one path").query(TRAIL).ok::<PathTrail>(),
-        doc("GET", "/v1/audit/identities/{identity_id}", "The trail of one identity").query(TRAIL).ok::<IdentityTrail>(),
+        doc("GET", "/v1/audit/identities/{identity_id}", "The trail of one identity")
+            .query(TRAIL)
+            .ok::<IdentityTrail>(),
         doc("GET", "/v1/audit/summary", "Figures over a time").query(&["from", "to"]).ok::<AuditSummary>(),
         doc("GET", "/v1/audit/verify", "Prove the chain whole").query(&["from_seq", "to_seq"]).ok::<VerifyReport>(),
         doc("GET", "/v1/audit/checkpoints", "Signed checkpoints, newest first").query(PAGE).ok::<Checkpoints>(),
@@ -245,7 +274,9 @@ fn identities() -> Vec<Doc> {
         doc("POST", "/v1/identity/tenants", "Create a tenant and its key").body::<NewTenant>().created::<Tenant>(),
         doc("GET", "/v1/identity/tenants/{tenant_id}", "A tenant").ok::<Tenant>(),
         doc("PATCH", "/v1/identity/tenants/{tenant_id}", "Change a tenant").body::<TenantPatch>().ok::<Tenant>(),
-        doc("DELETE", "/v1/identity/tenants/{tenant_id}", "Delete a tenant: its key is destroyed").query(&["confirm"]).bare("204"),
+        doc("DELETE", "/v1/identity/tenants/{tenant_id}", "Delete a tenant: its key is destroyed")
+            .query(&["confirm"])
+            .bare("204"),
         doc("GET", "/v1/identity/tenants/{tenant_id}/users", "List users")
             .query(&["status", "q", "page", "page_size"])
             .ok::<UserList>(),
@@ -254,33 +285,58 @@ fn identities() -> Vec<Doc> {
         doc("PATCH", "/v1/identity/users/{user_id}", "Change a user").body::<UserPatch>().ok::<User>(),
         doc("DELETE", "/v1/identity/users/{user_id}", "Delete a user; its tokens end").bare("204"),
         doc("GET", "/v1/identity/users/{user_id}/roles", "Roles of a user").ok::<HeldRoles>(),
-        doc("PUT", "/v1/identity/users/{user_id}/roles", "Replace the roles of a user").body::<RolesChange>().ok::<HeldRoles>(),
+        doc("PUT", "/v1/identity/users/{user_id}/roles", "Replace the roles of a user")
+            .body::<RolesChange>()
+            .ok::<HeldRoles>(),
         doc("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "List service accounts")
             .query(LISTED)
             .ok::<ServiceAccountList>(),
-        doc("POST", "/v1/identity/tenants/{tenant_id}/service-accounts", "Create a service account; its secret is shown once")
-            .body::<NewServiceAccount>()
-            .created::<ServiceAccountCreated>(),
+        doc(
+            "POST",
+            "/v1/identity/tenants/{tenant_id}/service-accounts",
+            "Create a service account; its secret is shown once",
+        )
+        .body::<NewServiceAccount>()
+        .created::<ServiceAccountCreated>(),
         doc("GET", "/v1/identity/service-accounts/{service_account_id}", "A service account").ok::<ServiceAccount>(),
         doc("PATCH", "/v1/identity/service-accounts/{service_account_id}", "Change a service account")
             .body::<ServiceAccountPatch>()
             .ok::<ServiceAccount>(),
-        doc("DELETE", "/v1/identity/service-accounts/{service_account_id}", "Delete a service account; its tokens end").bare("204"),
-        doc("GET", "/v1/identity/service-accounts/{service_account_id}/roles", "Roles of a service account").ok::<HeldRoles>(),
-        doc("PUT", "/v1/identity/service-accounts/{service_account_id}/roles", "Replace the roles of a service account")
-            .body::<RolesChange>()
+        doc("DELETE", "/v1/identity/service-accounts/{service_account_id}", "Delete a service account; its tokens end")
+            .bare("204"),
+        doc("GET", "/v1/identity/service-accounts/{service_account_id}/roles", "Roles of a service account")
             .ok::<HeldRoles>(),
-        doc("GET", "/v1/identity/service-accounts/{service_account_id}/credentials", "List client secrets").query(PAGES).ok::<CredentialList>(),
-        doc("POST", "/v1/identity/service-accounts/{service_account_id}/credentials", "Make a client secret; shown once")
-            .body::<NewCredential>()
-            .created::<CredentialCreated>(),
-        doc("DELETE", "/v1/identity/service-accounts/{service_account_id}/credentials/{credential_id}", "Delete a client secret").bare("204"),
+        doc(
+            "PUT",
+            "/v1/identity/service-accounts/{service_account_id}/roles",
+            "Replace the roles of a service account",
+        )
+        .body::<RolesChange>()
+        .ok::<HeldRoles>(),
+        doc("GET", "/v1/identity/service-accounts/{service_account_id}/credentials", "List client secrets")
+            .query(PAGES)
+            .ok::<CredentialList>(),
+        doc(
+            "POST",
+            "/v1/identity/service-accounts/{service_account_id}/credentials",
+            "Make a client secret; shown once",
+        )
+        .body::<NewCredential>()
+        .created::<CredentialCreated>(),
+        doc(
+            "DELETE",
+            "/v1/identity/service-accounts/{service_account_id}/credentials/{credential_id}",
+            "Delete a client secret",
+        )
+        .bare("204"),
         doc("GET", "/v1/identity/tenants/{tenant_id}/groups", "List groups").query(LISTED).ok::<GroupList>(),
         doc("POST", "/v1/identity/tenants/{tenant_id}/groups", "Create a group").body::<NewGroup>().created::<Group>(),
         doc("GET", "/v1/identity/groups/{group_id}", "A group").ok::<Group>(),
         doc("PATCH", "/v1/identity/groups/{group_id}", "Change a group").body::<GroupPatch>().ok::<Group>(),
         doc("DELETE", "/v1/identity/groups/{group_id}", "Delete a group with its memberships and bindings").bare("204"),
-        doc("GET", "/v1/identity/groups/{group_id}/members", "Members, direct and through groups").query(PAGES).ok::<MemberList>(),
+        doc("GET", "/v1/identity/groups/{group_id}/members", "Members, direct and through groups")
+            .query(PAGES)
+            .ok::<MemberList>(),
         doc("POST", "/v1/identity/groups/{group_id}/members", "Add a member").body::<NewMember>().created::<Member>(),
         doc("DELETE", "/v1/identity/groups/{group_id}/members/{member_id}", "Remove a member").bare("204"),
         doc("GET", "/v1/identity/resolve/{identity_type}/{identity_id}", "An identity by either form of its id")

@@ -120,7 +120,9 @@ impl HttpBody for Answer {
             };
             match frame.transpose()?.map(Frame::into_data) {
                 Some(Ok(data)) => this.rest = data,
-                Some(Err(frame)) => return Poll::Ready(frame.into_trailers().ok().map(|trailers| Ok(Frame::trailers(trailers)))),
+                Some(Err(frame)) => {
+                    return Poll::Ready(frame.into_trailers().ok().map(|trailers| Ok(Frame::trailers(trailers))));
+                }
                 None => return Poll::Ready(None),
             }
         }

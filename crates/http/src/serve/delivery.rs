@@ -17,6 +17,9 @@ use crate::answer_budget::Charge;
 /// limit of its own, a peer that takes one answer after the other could leave the rest of them where they are.
 const ALONE: u32 = 4;
 
+/// While the budget of answers is scarce, patience is this much shorter: whoever takes nothing keeps others from being answered.
+const HASTE: u64 = 12;
+
 /// The answers of one connection that have not gone yet.
 #[derive(Default)]
 pub(super) struct Deliveries {
@@ -35,8 +38,10 @@ impl Deliveries {
     /// When the patience with a peer that takes nothing ends, in milliseconds of the connection.
     pub(super) fn deadline(&self, limit: Duration) -> Option<u64> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = open.iter().filter_map(|progress| progress.upgrade()?.waits_since()).min()?;
-        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let waiting: Vec<Waiting> = open.iter().filter_map(|progress| progress.upgrade()?.waiting()).collect();
+        let oldest = waiting.iter().map(|waiting| waiting.since).min()?;
+        let haste = if waiting.iter().any(|waiting| waiting.scarce) { HASTE } else { 1 };
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) / haste;
         let together = oldest.max(self.moved.load(Ordering::Relaxed)).saturating_add(limit);
         Some(together.min(oldest.saturating_add(limit.saturating_mul(u64::from(ALONE)))))
     }
@@ -50,12 +55,22 @@ struct Progress {
     outstanding: AtomicUsize,
     /// The body itself has nothing more yet: that is not the peer's doing.
     paused: AtomicBool,
+    charge: Option<Charge>,
+}
+
+struct Waiting {
+    since: u64,
+    /// It holds a part of a budget that goes to its end.
+    scarce: bool,
 }
 
 impl Progress {
-    fn waits_since(&self) -> Option<u64> {
+    fn waiting(&self) -> Option<Waiting> {
         let waits = self.outstanding.load(Ordering::Acquire) > 0 || !self.paused.load(Ordering::Acquire);
-        waits.then(|| self.since.load(Ordering::Acquire))
+        waits.then(|| Waiting {
+            since: self.since.load(Ordering::Acquire),
+            scarce: self.charge.as_ref().is_some_and(Charge::is_scarce),
+        })
     }
 }
 
@@ -64,15 +79,14 @@ impl Progress {
 pub(super) struct Delivery {
     activity: Arc<Activity>,
     progress: Arc<Progress>,
-    _charge: Option<Charge>,
     _request: OpenRequest,
 }
 
 impl Delivery {
     pub(super) fn begin(activity: &Arc<Activity>, charge: Option<Charge>, request: OpenRequest) -> Arc<Self> {
-        let progress = Arc::new(Progress { since: AtomicU64::new(activity.now()), ..Progress::default() });
+        let progress = Arc::new(Progress { since: AtomicU64::new(activity.now()), charge, ..Progress::default() });
         activity.deliveries().add(&progress);
-        Arc::new(Self { activity: Arc::clone(activity), progress, _charge: charge, _request: request })
+        Arc::new(Self { activity: Arc::clone(activity), progress, _request: request })
     }
 
     /// A piece of the answer leaves the body.
@@ -129,6 +143,7 @@ impl Drop for Portion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer_budget::AnswerBudget;
 
     const LIMIT: Duration = Duration::from_secs(60);
 
@@ -177,6 +192,19 @@ mod tests {
             take(&moving);
         }
         assert_eq!(deadline(&activity), Some(240));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_budget_is_scarce_patience_is_short() {
+        let activity = Arc::new(Activity::new());
+        let budget = AnswerBudget::of_kib(100);
+        let request = OpenRequest::begin(&activity, true);
+        let _delivery = Delivery::begin(&activity, budget.charge(20 * 1024), request);
+        assert_eq!(deadline(&activity), Some(60));
+        let others = budget.charge(40 * 1024);
+        assert_eq!(deadline(&activity), Some(5));
+        drop(others);
+        assert_eq!(deadline(&activity), Some(60));
     }
 
     #[tokio::test(start_paused = true)]

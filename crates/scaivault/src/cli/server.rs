@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scaivault_http::{AnswerBudget, app};
 use scaivault_http::serve::{self, Ending, Options, Tls, only_metrics};
+use scaivault_http::{AnswerBudget, app};
 use scaivault_service::{FirstStart, Vault};
 use scaivault_store::instance;
 use tokio::net::TcpListener;

@@ -206,6 +206,8 @@ fn the_metrics_port_is_open_unless_told_otherwise() {
         MetricsAuth::Token
     );
     assert_eq!(good(&[("METRICS_AUTH", "none")]).metrics.auth, MetricsAuth::None);
+    let (config, warnings) = read(&[("METRICS_PER_IDENTITY", "true")]).unwrap();
+    assert!(config.metrics.per_identity && warnings.is_empty());
 }
 
 #[test]

@@ -187,7 +187,7 @@ async fn y_3_kept_answers_of_two_requests_exchanged_do_not_open() {
     let root = app.root();
     let put = |path: &str| {
         let call = root.put(&format!("/v1/secrets/{path}"), json!({"data": {"k": 1}}));
-        call.header("idempotency-key", &format!("key-{path}"))
+        call.header("idempotency-key", format!("key-{path}"))
     };
     put("a").await.expect(201);
     put("b").await.expect(201);

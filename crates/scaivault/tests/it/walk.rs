@@ -66,7 +66,11 @@ async fn without_the_scope_every_route_says_which_one_and_leaves_one_entry() {
         let named: Vec<&str> = needed.iter().map(|scope| scope.as_str()).collect();
         assert_eq!(answer.details()["required"], json!(named), "{route:?}");
         let entries = trail(&root).await;
-        assert_eq!(entries.len() - before, usize::from(spec.audit.is_some_and(|audit| audit.as_str() != "audit_read")), "{route:?}");
+        assert_eq!(
+            entries.len() - before,
+            usize::from(spec.audit.is_some_and(|audit| audit.as_str() != "audit_read")),
+            "{route:?}"
+        );
         if let Some(audit) = spec.audit.filter(|audit| audit.as_str() != "audit_read") {
             let entry = &entries[0];
             assert_eq!(entry["action"], audit.as_str(), "{route:?}");

@@ -61,7 +61,11 @@ impl Query for GetGroup {
     }
 }
 
-pub(super) fn seen_group(db: &mut impl Database, cx: &mut Context<'_>, id: &str) -> Result<(GroupRecord, TenantRecord)> {
+pub(super) fn seen_group(
+    db: &mut impl Database,
+    cx: &mut Context<'_>,
+    id: &str,
+) -> Result<(GroupRecord, TenantRecord)> {
     let absent = || Error::new(Code::GroupNotFound, format!("Group '{id}' not found")).with("id", id);
     let record = group::find(db, id)?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
     let tenant = seen_home(db, cx, &record.tenant_id)?.ok_or_else(absent)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scaivault_store::{access_count, idempotency};
 
 use crate::error::Result;
-use crate::pipeline::KEPT_SECONDS;
+use crate::replay::KEPT_SECONDS;
 use crate::vault::Vault;
 
 const BATCH: i64 = 1000;

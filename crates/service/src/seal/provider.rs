@@ -62,7 +62,9 @@ impl RootKeyProvider for FileProvider {
             ),
             _ => self.refused(error),
         })?;
-        let key = hex::decode(text.expose().trim_ascii()).map(SecretBytes::new).map_err(|_| self.refused("not 64 hexadecimal digits"))?;
+        let key = hex::decode(text.expose().trim_ascii())
+            .map(SecretBytes::new)
+            .map_err(|_| self.refused("not 64 hexadecimal digits"))?;
         RootKey::from_bytes(key).map_err(|_| self.refused("not 64 hexadecimal digits"))
     }
 
@@ -99,9 +101,11 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn check_mode(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
     match std::fs::metadata(path) {
-        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
-            Err(format!("readable by others (mode {:o}); run: chmod 600 {}", meta.permissions().mode() & 0o777, path.display()))
-        }
+        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => Err(format!(
+            "readable by others (mode {:o}); run: chmod 600 {}",
+            meta.permissions().mode() & 0o777,
+            path.display()
+        )),
         _ => Ok(()),
     }
 }
@@ -151,7 +155,8 @@ impl PassphraseProvider {
     fn given(&self) -> Result<&SecretBytes, SealError> {
         self.passphrase.as_ref().ok_or_else(|| {
             SealError::NeedsOperator(
-                "the passphrase is not known: POST /v1/sys/unseal {\"passphrase\":\"...\"}, or set KMS_PASSPHRASE_FILE".to_owned(),
+                "the passphrase is not known: POST /v1/sys/unseal {\"passphrase\":\"...\"}, or set KMS_PASSPHRASE_FILE"
+                    .to_owned(),
             )
         })
     }
@@ -163,7 +168,9 @@ impl RootKeyProvider for PassphraseProvider {
     }
 
     fn obtain(&self, salt: Option<&[u8]>) -> Result<RootKey, SealError> {
-        let salt = salt.ok_or_else(|| SealError::Refused("the database has no salt: it was made with another provider".to_owned()))?;
+        let salt = salt.ok_or_else(|| {
+            SealError::Refused("the database has no salt: it was made with another provider".to_owned())
+        })?;
         self.unseal_with(self.given()?, salt)
     }
 

@@ -31,9 +31,8 @@ impl Operation for Delete {
 
     fn action(&self) -> Action {
         match self {
-            Self::Secret(DeleteSecret { permanent: true, .. }) | Self::Version(DeleteVersion { permanent: true, .. }) => {
-                Action::SecretDestroy
-            }
+            Self::Secret(DeleteSecret { permanent: true, .. })
+            | Self::Version(DeleteVersion { permanent: true, .. }) => Action::SecretDestroy,
             Self::Secret(_) | Self::Version(_) => Action::SecretDelete,
         }
     }

@@ -64,7 +64,10 @@ impl Operation for ListSecrets {
     const ACTION: Action = Action::SecretList;
 
     fn target(&self) -> Target {
-        Target::Listing { space: self.space, prefix: Some(self.filter.prefix.as_str().to_owned()).filter(|p| !p.is_empty()) }
+        Target::Listing {
+            space: self.space,
+            prefix: Some(self.filter.prefix.as_str().to_owned()).filter(|p| !p.is_empty()),
+        }
     }
 }
 
@@ -111,25 +114,40 @@ impl ListSecrets {
         }
     }
 
-    fn by_path(&self, view: &mut ReadView<'_>, scope: &SecretScope, sight: &Sight, now: Timestamp) -> Result<Vec<Entry>> {
+    fn by_path(
+        &self,
+        view: &mut ReadView<'_>,
+        scope: &SecretScope,
+        sight: &Sight,
+        now: Timestamp,
+    ) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
         let mut after = self.after.as_deref().map(after_of).transpose()?;
         for range in sight.ranges(&self.filter) {
             // A folder ends one scan and begins the next behind itself, so that its size does not matter.
             loop {
                 let mut folded = None;
-                secret_list::scan(view, scope, &range, &self.filter.criteria, Order::Path, after.as_ref(), now, |record| {
-                    if !sight.sees(&record) || !self.filter.matches(&record) {
-                        return Ok(true);
-                    }
-                    if let Some(folder) = self.folder_of(&record.path) {
-                        folded = Some(folder.clone());
-                        found.push(Entry::Folder(folder));
-                        return Ok(false);
-                    }
-                    found.push(Entry::Secret(Box::new(record)));
-                    Ok(found.len() <= self.limit)
-                })?;
+                secret_list::scan(
+                    view,
+                    scope,
+                    &range,
+                    &self.filter.criteria,
+                    Order::Path,
+                    after.as_ref(),
+                    now,
+                    |record| {
+                        if !sight.sees(&record) || !self.filter.matches(&record) {
+                            return Ok(true);
+                        }
+                        if let Some(folder) = self.folder_of(&record.path) {
+                            folded = Some(folder.clone());
+                            found.push(Entry::Folder(folder));
+                            return Ok(false);
+                        }
+                        found.push(Entry::Secret(Box::new(record)));
+                        Ok(found.len() <= self.limit)
+                    },
+                )?;
                 if found.len() > self.limit {
                     return Ok(found);
                 }
@@ -151,16 +169,31 @@ impl ListSecrets {
         rest.split_once('/').map(|(folder, _)| format!("{prefix}{folder}/"))
     }
 
-    fn by_time(&self, view: &mut ReadView<'_>, scope: &SecretScope, sight: &Sight, now: Timestamp) -> Result<Vec<Entry>> {
+    fn by_time(
+        &self,
+        view: &mut ReadView<'_>,
+        scope: &SecretScope,
+        sight: &Sight,
+        now: Timestamp,
+    ) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
         let after = self.after.as_deref().map(after_of).transpose()?;
         let prefix = self.filter.prefix.as_str();
-        secret_list::scan(view, scope, prefix, &self.filter.criteria, Order::UpdatedAt, after.as_ref(), now, |record| {
-            if sight.sees(&record) && self.filter.matches(&record) {
-                found.push(Entry::Secret(Box::new(record)));
-            }
-            Ok(found.len() <= self.limit)
-        })?;
+        secret_list::scan(
+            view,
+            scope,
+            prefix,
+            &self.filter.criteria,
+            Order::UpdatedAt,
+            after.as_ref(),
+            now,
+            |record| {
+                if sight.sees(&record) && self.filter.matches(&record) {
+                    found.push(Entry::Secret(Box::new(record)));
+                }
+                Ok(found.len() <= self.limit)
+            },
+        )?;
         Ok(found)
     }
 }
@@ -185,7 +218,8 @@ struct Sight {
 
 impl Sight {
     fn of(permit: &Permit, filter: &ListFilter) -> Self {
-        let trash = if filter.criteria.include_deleted { permit.trash_visibility().clone() } else { Visibility::none() };
+        let trash =
+            if filter.criteria.include_deleted { permit.trash_visibility().clone() } else { Visibility::none() };
         Self { living: permit.visibility().clone(), trash }
     }
 
@@ -198,7 +232,8 @@ impl Sight {
     }
 
     fn is_unlimited(&self, filter: &ListFilter) -> bool {
-        matches!(self.living, Visibility::All) && (!filter.criteria.include_deleted || matches!(self.trash, Visibility::All))
+        matches!(self.living, Visibility::All)
+            && (!filter.criteria.include_deleted || matches!(self.trash, Visibility::All))
     }
 
     /// Prefixes to scan, in order, none within another: subtrees that no rule opens are never touched.
@@ -299,13 +334,22 @@ impl Query for ExpiringSecrets {
         let after = self.after.as_deref().map(after_of).transpose()?;
         let mut items: Vec<(String, Timestamp)> = Vec::new();
         let prefix = self.prefix.as_str();
-        secret_list::scan(view, permit.secrets(), prefix, &criteria, Order::ExpiresAt, after.as_ref(), cx.now, |record| {
-            let Some(end) = record.expires_at.filter(|end| *end <= horizon) else { return Ok(false) };
-            if permit.visibility().sees(&record.path) {
-                items.push((record.path, end));
-            }
-            Ok(items.len() <= self.limit)
-        })?;
+        secret_list::scan(
+            view,
+            permit.secrets(),
+            prefix,
+            &criteria,
+            Order::ExpiresAt,
+            after.as_ref(),
+            cx.now,
+            |record| {
+                let Some(end) = record.expires_at.filter(|end| *end <= horizon) else { return Ok(false) };
+                if permit.visibility().sees(&record.path) {
+                    items.push((record.path, end));
+                }
+                Ok(items.len() <= self.limit)
+            },
+        )?;
         let has_more = items.len() > self.limit;
         items.truncate(self.limit);
         let next = items.last().filter(|_| has_more).map(|(path, end)| time_position(*end, path));

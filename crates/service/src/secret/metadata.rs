@@ -79,7 +79,11 @@ pub(crate) fn overview(db: &mut impl Database, record: SecretRecord, now: Timest
 }
 
 /// When a policy will rotate a secret next, and whether that is late (contract 04 section 3).
-pub(crate) fn rotation_status(policy: &RotationPolicyRecord, record: &SecretRecord, now: Timestamp) -> Result<RotationStatus> {
+pub(crate) fn rotation_status(
+    policy: &RotationPolicyRecord,
+    record: &SecretRecord,
+    now: Timestamp,
+) -> Result<RotationStatus> {
     let seconds = |text: &str| Span::parse(text).map(|span| span.seconds()).map_err(Error::internal);
     let next = match record.last_rotated_at {
         Some(last) => Some(last.plus_seconds(seconds(&policy.interval)?)),
@@ -92,5 +96,10 @@ pub(crate) fn rotation_status(policy: &RotationPolicyRecord, record: &SecretReco
         Some(next) if now >= next => "due",
         Some(_) | None => "ok",
     };
-    Ok(RotationStatus { policy_id: policy.id.clone(), next_rotation: next, last_rotated_at: record.last_rotated_at, status })
+    Ok(RotationStatus {
+        policy_id: policy.id.clone(),
+        next_rotation: next,
+        last_rotated_at: record.last_rotated_at,
+        status,
+    })
 }

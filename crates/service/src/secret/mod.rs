@@ -11,14 +11,14 @@ mod versions;
 pub(crate) mod write;
 
 pub use delete::{Delete, DeleteSecret, DeleteVersion, Deleted, DeletedSecret, DeletedVersion};
-pub use list::{ExpiringSecrets, ExpiringPage, ListFilter, ListItem, ListPage, ListSecrets, Sort};
+pub use list::{ExpiringPage, ExpiringSecrets, ListFilter, ListItem, ListPage, ListSecrets, Sort};
 pub use metadata::{ReadMetadata, RotationStatus, SecretOverview};
 pub use patch::PatchSecret;
 pub use read::{ReadSecret, SecretValue, Select, ValueRead};
 pub use restore::RestoreSecret;
-pub use rotate::{NewValue, Rotated, RotateSecret};
-pub use versions::{ListVersions, VersionEntry, VersionList};
+pub use rotate::{NewValue, RotateSecret, Rotated};
 pub use scaivault_store::secret_list::Criteria;
+pub use versions::{ListVersions, VersionEntry, VersionList};
 pub use write::{Attach, OptionsChange, WriteSecret, Written};
 
 use scaivault_domain::access::SecretScope;
@@ -87,7 +87,12 @@ pub(crate) fn expired(record: &SecretRecord, at: Timestamp) -> Error {
 }
 
 /// The secret at a path, if it is there and not deleted.
-pub(crate) fn live(db: &mut impl Database, scope: &SecretScope, path: &SecretPath, now: Timestamp) -> Result<SecretRecord> {
+pub(crate) fn live(
+    db: &mut impl Database,
+    scope: &SecretScope,
+    path: &SecretPath,
+    now: Timestamp,
+) -> Result<SecretRecord> {
     match secret::look(db, scope, path, now)? {
         Presence::Live(record) => Ok(record),
         Presence::Absent | Presence::Deleted(..) => Err(not_found(path)),

@@ -44,7 +44,9 @@ pub struct ReadSecret {
 #[derive(Debug)]
 pub enum ValueRead {
     /// The caller has this version already.
-    NotModified { version: i64 },
+    NotModified {
+        version: i64,
+    },
     Value(Box<SecretValue>),
 }
 

@@ -120,7 +120,8 @@ pub(crate) fn generate(
         .ok_or_else(|| Error::internal("the current version has no value"))?;
     let current = cx.secret_keys(scope)?.open(&record.id, version, &record.path, &sealed)?;
     let current = std::str::from_utf8(current.expose()).map_err(|_| Error::internal("a value is no text"))?;
-    let chosen = record.secret_policy_id.as_ref().or_else(|| policy.and_then(|policy| policy.secret_policy_id.as_ref()));
+    let chosen =
+        record.secret_policy_id.as_ref().or_else(|| policy.and_then(|policy| policy.secret_policy_id.as_ref()));
     let recipe = match chosen {
         Some(id) => {
             let found = secret_policy::find_in(tx, &record.policy_tenant_id, id)?;

@@ -7,7 +7,8 @@ use scaivault_domain::duration::{Span, SpanList};
 use scaivault_domain::id::SecretId;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::secret::{
-    DEFAULT_GRACE_SECONDS, DEFAULT_MAX_VERSIONS, DEFAULT_NOTIFY_BEFORE, ExpiryChange, Metadata, MetadataPatch, SecretType,
+    DEFAULT_GRACE_SECONDS, DEFAULT_MAX_VERSIONS, DEFAULT_NOTIFY_BEFORE, ExpiryChange, Metadata, MetadataPatch,
+    SecretType,
 };
 use scaivault_domain::time::Timestamp;
 use scaivault_store::rotation_policy::RotationPolicyRecord;
@@ -107,7 +108,13 @@ impl WriteSecret {
         if expected_holds && create_holds { Ok(()) } else { Err(version_conflict(current.unwrap_or(0))) }
     }
 
-    fn create(&self, scope: &SecretScope, path: &SecretPath, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Written> {
+    fn create(
+        &self,
+        scope: &SecretScope,
+        path: &SecretPath,
+        tx: &mut WriteTx<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Written> {
         let mut metadata = Metadata::default();
         self.metadata.apply(&mut metadata);
         let mut record = SecretRecord {
@@ -139,9 +146,16 @@ impl WriteSecret {
         Ok(Written { record, previous_version: None, grace_period_ends: None })
     }
 
-    fn update(&self, scope: &SecretScope, mut record: SecretRecord, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Written> {
+    fn update(
+        &self,
+        scope: &SecretScope,
+        mut record: SecretRecord,
+        tx: &mut WriteTx<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Written> {
         let previous = record.current_version;
-        let attached_before = record.rotation.clone().map(|attached| (record.policy_tenant_id.clone(), attached.policy_id));
+        let attached_before =
+            record.rotation.clone().map(|attached| (record.policy_tenant_id.clone(), attached.policy_id));
         if let Some(secret_type) = self.secret_type {
             record.secret_type = secret_type;
         }
@@ -245,7 +259,8 @@ pub(crate) fn renew_expiry(record: &mut SecretRecord, now: Timestamp) -> Result<
 }
 
 fn after(now: Timestamp, seconds: i64) -> Result<Timestamp> {
-    now.checked_add_seconds(seconds).ok_or_else(|| Error::new(Code::InvalidDuration, "The duration reaches beyond the year 9999"))
+    now.checked_add_seconds(seconds)
+        .ok_or_else(|| Error::new(Code::InvalidDuration, "The duration reaches beyond the year 9999"))
 }
 
 /// Attaches, moves or detaches a rotation policy; attaching counts from the time of the current version (contract 04 section 2).
@@ -299,7 +314,12 @@ pub(crate) fn grace_of(policy: Option<&RotationPolicyRecord>) -> Result<i64> {
 }
 
 /// Marks the current version as a rotation's: older ones get their end, the schedule starts anew.
-pub(crate) fn start_grace(tx: &mut WriteTx<'_>, record: &mut SecretRecord, now: Timestamp, grace_seconds: i64) -> Result<Timestamp> {
+pub(crate) fn start_grace(
+    tx: &mut WriteTx<'_>,
+    record: &mut SecretRecord,
+    now: Timestamp,
+    grace_seconds: i64,
+) -> Result<Timestamp> {
     let ends = after(now, grace_seconds)?;
     secret_version::end_older(tx, &record.id, record.current_version, ends)?;
     record.last_rotated_at = Some(now);
@@ -320,8 +340,7 @@ pub(crate) fn add_version(
     if !key::exists(tx, keys.sealing_id()?)? {
         return Err(Error::unavailable(Outage::Kms, "the sealing key is gone"));
     }
-    let sealed =
-        keys.seal(&record.id, version, &record.path, data.expose().as_bytes(), &*cx.vault.entropy)?;
+    let sealed = keys.seal(&record.id, version, &record.path, data.expose().as_bytes(), &*cx.vault.entropy)?;
     let row = VersionRecord { version, created_at: cx.now, created_by: cx.actor().to_owned(), readable_until: None };
     secret_version::insert(tx, &record.id, &row, &sealed)?;
     record.last_version = version;
@@ -334,7 +353,9 @@ pub(crate) fn prune(tx: &mut WriteTx<'_>, record: &SecretRecord, now: Timestamp)
     let keep = usize::try_from(record.max_versions).unwrap_or(usize::MAX);
     let surplus: Vec<i64> = secret_version::stored(tx, &record.id)?
         .into_iter()
-        .filter(|version| version.version == record.current_version || version.readable_until.is_none_or(|end| end <= now))
+        .filter(|version| {
+            version.version == record.current_version || version.readable_until.is_none_or(|end| end <= now)
+        })
         .map(|version| version.version)
         .skip(keep)
         .collect();

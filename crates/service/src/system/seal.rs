@@ -69,7 +69,7 @@ impl Vault {
         let rate = self.unseal_gate.attempts.admit(source, now.as_micros());
         if !rate.allowed {
             self.metrics.rate_limited(RateCategory::System);
-            return Err(crate::pipeline::rate_limited(RateCategory::System, rate.retry_after_seconds));
+            return Err(crate::admit::rate_limited(RateCategory::System, rate.retry_after_seconds));
         }
         let _turn = self.unseal_gate.turn.lock().await;
         if !self.is_sealed() {

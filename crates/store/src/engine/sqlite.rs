@@ -149,7 +149,8 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> StoreResult<JoinHa
 fn lock_beside(file: &Path) -> StoreResult<File> {
     let path = PathBuf::from(format!("{}.lock", file.display()));
     let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| unavailable(&error))?;
+    let lock =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| unavailable(&error))?;
     restrict_to_owner(&path)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -178,7 +179,6 @@ struct PooledSnapshot<'e> {
     engine: &'e SqliteEngine,
     reader: Option<SqliteReader>,
 }
-
 
 impl SnapshotSource for PooledSnapshot<'_> {
     fn snapshot(&mut self) -> StoreResult<&mut dyn Connection> {
@@ -209,4 +209,3 @@ impl Drop for PooledSnapshot<'_> {
         }
     }
 }
-

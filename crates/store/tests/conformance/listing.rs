@@ -58,7 +58,8 @@ async fn tags_and_together_and_keep_the_order() {
     for bench in engines() {
         let store = bench.open();
         filled(&store).await;
-        let tagged = |tags: &[&str]| Criteria { tags: tags.iter().map(ToString::to_string).collect(), ..Criteria::default() };
+        let tagged =
+            |tags: &[&str]| Criteria { tags: tags.iter().map(ToString::to_string).collect(), ..Criteria::default() };
         assert_eq!(scanned(&store, "", &tagged(&["even", "all"]), Order::Path, None), ["B", "a-b", "a/b", "ab/c"]);
         assert_eq!(scanned(&store, "", &tagged(&["even", "odd"]), Order::Path, None), Vec::<String>::new());
         let after = Some(After::Path("a-b".to_owned()));

@@ -7,7 +7,12 @@ use scaivault_store::{Store, access_count};
 use crate::{at, engines, path, record, scope};
 
 fn version(number: i64, seconds: i64) -> VersionRecord {
-    VersionRecord { version: number, created_at: at(seconds), created_by: "user:a@b.example".to_owned(), readable_until: None }
+    VersionRecord {
+        version: number,
+        created_at: at(seconds),
+        created_by: "user:a@b.example".to_owned(),
+        readable_until: None,
+    }
 }
 
 async fn with_versions(store: &Store, count: i64) {

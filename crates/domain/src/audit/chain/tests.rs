@@ -19,12 +19,7 @@ fn chain(len: i64) -> Vec<Row> {
     let mut prev_hash = GENESIS_HASH.to_owned();
     (1..=len)
         .map(|seq| {
-            let mut row = Row {
-                seq,
-                text: "a",
-                prev_hash: prev_hash.clone(),
-                stored_hash: String::new(),
-            };
+            let mut row = Row { seq, text: "a", prev_hash: prev_hash.clone(), stored_hash: String::new() };
             row.stored_hash = digest::hex(&row.content_hash());
             prev_hash.clone_from(&row.stored_hash);
             row
@@ -71,10 +66,7 @@ fn a_whole_chain_is_valid() {
     verifier.checkpoint(10, &rows[9].stored_hash);
     verifier.checkpoint(20, &rows[19].stored_hash);
     let report = walk(verifier, &rows);
-    assert_eq!(
-        (report.entries, report.checkpoints_verified, report.fault),
-        (20, 2, None)
-    );
+    assert_eq!((report.entries, report.checkpoints_verified, report.fault), (20, 2, None));
     assert_eq!(report.last, Some((20, rows[19].stored_hash.clone())));
     assert_eq!(fault(&[]), None, "an empty stream is whole");
 }
@@ -97,11 +89,7 @@ fn a_changed_entry_is_found() {
 #[test]
 fn a_changed_hash_is_found() {
     let mut rows = chain(5);
-    for bad in [
-        rows[2].stored_hash.to_uppercase(),
-        String::new(),
-        "zz".repeat(32),
-    ] {
+    for bad in [rows[2].stored_hash.to_uppercase(), String::new(), "zz".repeat(32)] {
         rows[2].stored_hash = bad;
         assert_eq!(fault(&rows), Some((3, ChainFault::HashMismatch)));
     }
@@ -143,10 +131,7 @@ fn a_missing_end_shows_by_a_checkpoint_only() {
     let last = &rows[19].stored_hash;
     let truncated = fault_with_checkpoint(&rows[..10], 20, last);
     assert_eq!(truncated, Some((11, ChainFault::Truncated)));
-    assert_eq!(
-        fault_with_checkpoint(&[], 20, last),
-        Some((1, ChainFault::Truncated))
-    );
+    assert_eq!(fault_with_checkpoint(&[], 20, last), Some((1, ChainFault::Truncated)));
 }
 
 #[test]
@@ -169,24 +154,15 @@ fn two_checkpoints_that_disagree_are_a_fault() {
     assert!(!verifier.has_failed());
     verifier.checkpoint(2, &rows[0].stored_hash);
     assert!(verifier.has_failed());
-    assert_eq!(
-        walk(verifier, &rows).fault,
-        Some((2, ChainFault::HashMismatch))
-    );
+    assert_eq!(walk(verifier, &rows).fault, Some((2, ChainFault::HashMismatch)));
 }
 
 #[test]
 fn a_walk_may_start_in_the_middle() {
     let rows = chain(20);
     let anchor = rows[9].stored_hash.as_str();
-    assert_eq!(
-        walk(ChainVerifier::after(10, Some(anchor)), &rows[10..]).fault,
-        None
-    );
-    assert_eq!(
-        walk(ChainVerifier::after(10, None), &rows[10..]).fault,
-        None
-    );
+    assert_eq!(walk(ChainVerifier::after(10, Some(anchor)), &rows[10..]).fault, None);
+    assert_eq!(walk(ChainVerifier::after(10, None), &rows[10..]).fault, None);
 
     let wrong = rows[8].stored_hash.as_str();
     let report = walk(ChainVerifier::after(10, Some(wrong)), &rows[10..]);
@@ -208,15 +184,7 @@ fn the_first_fault_stands_and_all_entries_count() {
 
 #[test]
 fn reasons_are_those_of_the_contract() {
-    let names = [
-        ChainFault::BadSignature,
-        ChainFault::Gap,
-        ChainFault::HashMismatch,
-        ChainFault::Truncated,
-    ]
-    .map(ChainFault::as_str);
-    assert_eq!(
-        names,
-        ["bad_signature", "gap", "hash_mismatch", "truncated"]
-    );
+    let names = [ChainFault::BadSignature, ChainFault::Gap, ChainFault::HashMismatch, ChainFault::Truncated]
+        .map(ChainFault::as_str);
+    assert_eq!(names, ["bad_signature", "gap", "hash_mismatch", "truncated"]);
 }

@@ -4,7 +4,9 @@ use scaivault_api::secret as wire;
 use scaivault_domain::path::PathPrefix;
 use scaivault_domain::secret::SecretType;
 use scaivault_domain::time::Timestamp;
-use scaivault_service::secret::{Criteria, ExpiringPage, ExpiringSecrets, ListFilter, ListItem, ListPage, ListSecrets, Sort};
+use scaivault_service::secret::{
+    Criteria, ExpiringPage, ExpiringSecrets, ListFilter, ListItem, ListPage, ListSecrets, Sort,
+};
 use scaivault_service::{Code, Error, FaultCode, Result};
 
 use super::render::overview_view;

@@ -5,9 +5,7 @@ use scaivault_domain::time::Timestamp;
 use scaivault_service::FaultCode;
 use scaivault_service::secret::{Attach, OptionsChange};
 
-use crate::extract::{
-    Controls, Duration, DurationList, Integer, List, ObjectReader, Patch, Text, TextMap, Time,
-};
+use crate::extract::{Controls, Duration, DurationList, Integer, List, ObjectReader, Patch, Text, TextMap, Time};
 
 const MAX_NOTIFY_BEFORE: usize = 10;
 
@@ -18,10 +16,9 @@ pub(crate) fn metadata_patch(body: &mut ObjectReader<'_>) -> MetadataPatch {
         description: reader.patch("description", &Text::max(2000)).into_change(),
         tags: cleared(reader.patch("tags", &List { item: tag, count: 0..=50 })),
         owner: reader.patch("owner", &Text::max(256)).into_change(),
-        custom: cleared(reader.patch(
-            "custom",
-            &TextMap { keys: Text::chars(1..=128), values: Text::max(1024), max_entries: 64 },
-        )),
+        custom: cleared(
+            reader.patch("custom", &TextMap { keys: Text::chars(1..=128), values: Text::max(1024), max_entries: 64 }),
+        ),
     }
 }
 
@@ -37,11 +34,7 @@ pub(crate) fn options_change(
     with_expected_version: bool,
 ) -> (OptionsChange, Option<i64>) {
     let mut reader = body.nested("options");
-    let expected = if with_expected_version {
-        reader.get("expected_version", &Integer(0..=i64::MAX))
-    } else {
-        None
-    };
+    let expected = if with_expected_version { reader.get("expected_version", &Integer(0..=i64::MAX)) } else { None };
     let change = OptionsChange {
         max_versions: reader.patch("max_versions", &Integer(1..=100)).into_change(),
         expiry: expiry(&mut reader, now),

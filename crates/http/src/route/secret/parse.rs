@@ -3,8 +3,8 @@
 use scaivault_crypto::SecretString;
 use scaivault_domain::secret::SecretType;
 use scaivault_service::secret::{
-    Delete, DeleteSecret, DeleteVersion, IfMatch, ListVersions, NewValue, PatchSecret, ReadMetadata, ReadSecret, RestoreSecret,
-    RotateSecret, Select, WriteSecret,
+    Delete, DeleteSecret, DeleteVersion, IfMatch, ListVersions, NewValue, PatchSecret, ReadMetadata, ReadSecret,
+    RestoreSecret, RotateSecret, Select, WriteSecret,
 };
 use scaivault_service::{Code, Error, FaultCode, Result};
 
@@ -211,4 +211,3 @@ pub(crate) fn metadata(input: &Input<'_>) -> Result<ReadMetadata> {
     faults.finish()?;
     Ok(ReadMetadata { space: input.space, path: present(path)?, include_deleted })
 }
-

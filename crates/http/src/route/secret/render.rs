@@ -33,7 +33,8 @@ pub(crate) fn value(read: ValueRead, _input: &Input<'_>) -> Result<Reply> {
         ValueRead::Value(secret) => secret,
     };
     let record = &secret.record;
-    let data = RawValue::from_string(secret.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))?;
+    let data =
+        RawValue::from_string(secret.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))?;
     let view = wire::SecretValue {
         path: record.path.clone(),
         secret_type: record.secret_type.as_str().to_owned(),

@@ -156,7 +156,7 @@ async fn repeated_headers_and_bytes_beyond_ascii() {
     let unauthorised = b"GET /v1/secrets HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer \xff\r\n\r\n";
     server.talk(unauthorised).await[0].expect_error(401, "authentication_required");
     let raw_path =
-        [server.head("GET /v1/secrets/X").replace('X', "\u{e9}").as_bytes(), b"Connection: close\r\n\r\n"].concat();
+        [server.head("GET /v1/secrets/X").replacen('X', "\u{e9}", 1).as_bytes(), b"Connection: close\r\n\r\n"].concat();
     let answers = server.talk(raw_path).await;
     assert_eq!(answers[0].status, 400, "{answers:?}");
 }

@@ -68,4 +68,3 @@ pub(super) fn checkpoint_loop(connection: &rusqlite::Connection, wal: &Path, err
         }
     }
 }
-

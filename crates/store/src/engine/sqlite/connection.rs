@@ -47,7 +47,12 @@ impl Connection for SqliteConnection<'_> {
         execute(self.0, sql, params)
     }
 
-    fn query(&mut self, sql: &str, params: &[Param<'_>], each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>) -> StoreResult<()> {
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>,
+    ) -> StoreResult<()> {
         query(self.0, sql, params, each)
     }
 
@@ -61,7 +66,12 @@ impl Connection for SqliteReader {
         execute(&self.0, sql, params)
     }
 
-    fn query(&mut self, sql: &str, params: &[Param<'_>], each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>) -> StoreResult<()> {
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>,
+    ) -> StoreResult<()> {
         query(&self.0, sql, params, each)
     }
 

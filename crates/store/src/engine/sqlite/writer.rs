@@ -87,4 +87,3 @@ fn run_group(
     }
     connection.execute_batch("COMMIT").map_err(engine_error)
 }
-
