@@ -3,15 +3,17 @@
 
 use http::{HeaderValue, header};
 use scaivault_service::{Code, Error};
-use serde_json::json;
+use serde_json::Map;
 
 use crate::reply::Reply;
 
 impl From<&Error> for Reply {
     fn from(error: &Error) -> Self {
-        let mut body = json!({"code": error.code().as_str(), "message": error.message()});
+        let mut body = Map::new();
+        body.insert("code".to_owned(), error.code().as_str().into());
+        body.insert("message".to_owned(), error.message().into());
         if !error.details().is_empty() {
-            body["details"] = serde_json::Value::Object(error.details().clone());
+            body.insert("details".to_owned(), error.details().clone().into());
         }
         let mut reply = Self::error_body(error.code().status(), body);
         if let Some(seconds) = error.retry_after_seconds() {

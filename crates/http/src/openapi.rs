@@ -12,16 +12,14 @@ use scaivault_service::Result;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
-};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, Required, ResponseBuilder};
 
 use crate::endpoint::Call;
 use crate::reply::Reply;
 use crate::router::{RouteInfo, route_infos};
-use docs::{Doc, DocSchema};
+use docs::{Doc, DocSchema, Schemas};
 
 const BEARER: &str = "bearer_token";
 
@@ -37,7 +35,7 @@ pub fn render() -> String {
 }
 
 fn build() -> OpenApi {
-    let mut schemas: Vec<(String, RefOr<Schema>)> = Vec::new();
+    let mut schemas = Schemas::new();
     schemas.push((ErrorEnvelope::name().into_owned(), <ErrorEnvelope as utoipa::PartialSchema>::schema()));
     <ErrorEnvelope as ToSchema>::schemas(&mut schemas);
     let docs = docs::all();
@@ -76,7 +74,7 @@ fn http_method(name: &str) -> HttpMethod {
     }
 }
 
-fn operation(route: &RouteInfo, doc: Option<&Doc>, schemas: &mut Vec<(String, RefOr<Schema>)>) -> Operation {
+fn operation(route: &RouteInfo, doc: Option<&Doc>, schemas: &mut Schemas) -> Operation {
     let mut operation = OperationBuilder::new().operation_id(Some(operation_id(route))).tag(tag_of(route.pattern));
     for name in names_in(route.pattern) {
         operation = operation.parameter(parameter(name, ParameterIn::Path));
@@ -115,12 +113,12 @@ fn operation(route: &RouteInfo, doc: Option<&Doc>, schemas: &mut Vec<(String, Re
     operation.response("default", refused.build()).build()
 }
 
-fn add(schema: &DocSchema, schemas: &mut Vec<(String, RefOr<Schema>)>) -> Ref {
+fn add(schema: &DocSchema, schemas: &mut Schemas) -> Ref {
     let name = (schema.collect)(schemas);
     Ref::from_schema_name(name)
 }
 
-fn body_of(schema: &DocSchema, schemas: &mut Vec<(String, RefOr<Schema>)>) -> RequestBody {
+fn body_of(schema: &DocSchema, schemas: &mut Schemas) -> RequestBody {
     let content = ContentBuilder::new().schema(Some(add(schema, schemas))).build();
     RequestBodyBuilder::new().content("application/json", content).build()
 }

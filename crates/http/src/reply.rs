@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use scaivault_service::Outcome;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(crate) struct Reply {
     /// `None`: the outcome of the operation says it.
@@ -17,7 +17,7 @@ pub(crate) struct Reply {
     /// All requests get these same bytes: the answer costs no memory of its own.
     shared: bool,
     /// An error's envelope gets the request's id when it is sent.
-    error: Option<Value>,
+    error: Option<Map<String, Value>>,
 }
 
 /// A reply as it is kept for an Idempotency-Key.
@@ -62,7 +62,7 @@ impl Reply {
         Self { status: None, headers: HeaderMap::new(), body: Bytes::new(), shared: false, error: None }
     }
 
-    pub(crate) fn error_body(status: u16, error: Value) -> Self {
+    pub(crate) fn error_body(status: u16, error: Map<String, Value>) -> Self {
         Self { status: Some(status), error: Some(error), ..Self::empty() }
     }
 
@@ -127,7 +127,7 @@ impl Reply {
     /// The answer to one request. `head` leaves the body out and keeps its length.
     pub(crate) fn into_response(mut self, request_id: &str, head: bool) -> Response {
         if let Some(mut error) = self.error.take() {
-            error["request_id"] = Value::from(request_id);
+            error.insert("request_id".to_owned(), request_id.into());
             self.body = serde_json::json!({"error": error}).to_string().into();
             self.headers.insert(CONTENT_TYPE, JSON);
         }

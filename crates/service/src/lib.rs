@@ -48,7 +48,7 @@ pub use keyring::KeySet;
 pub use metrics::{InFlight, METRICS_CONTENT_TYPE, Metrics};
 pub use operation::{Command, Operation, Query};
 pub use pipeline::{Answer, Reply};
-pub use replay::Idempotency;
+pub use replay::{Idempotency, Render};
 pub use session::TenantChoice;
 pub use settings::Settings;
 pub use system::Readiness;

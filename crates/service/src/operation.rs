@@ -36,7 +36,12 @@ pub trait Query: Operation {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Self::Output>;
 
     /// The answer without the database, if memory has it. Runs on the async thread: no blocking.
-    fn from_cache(&self, _permit: &Permit, _vault: &Arc<Vault>, _cx: &mut Context<'_>) -> Option<Result<Self::Output>> {
+    fn cached_answer(
+        &self,
+        _permit: &Permit,
+        _vault: &Arc<Vault>,
+        _cx: &mut Context<'_>,
+    ) -> Option<Result<Self::Output>> {
         None
     }
 }

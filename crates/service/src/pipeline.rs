@@ -48,7 +48,7 @@ impl Vault {
             Ok(permit) => {
                 let at_hand = self.warm_keys(&caller, &target, now).and_then(|keys| {
                     let mut cx = Context::new(self, &caller, now, keys);
-                    let result = query.from_cache(&permit, self, &mut cx)?;
+                    let result = query.cached_answer(&permit, self, &mut cx)?;
                     Some((result, cx.notes))
                 });
                 match at_hand {

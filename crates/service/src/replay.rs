@@ -15,6 +15,9 @@ use crate::pipeline::{Answer, Reply};
 pub(crate) const KEPT_SECONDS: i64 = 24 * 3600;
 const KEPT_PURPOSE: &str = "idempotent_reply";
 
+/// How a door turns an answer into bytes.
+pub type Render<T> = Box<dyn Fn(&Answer<T>) -> Vec<u8> + Send + Sync>;
+
 /// An Idempotency-Key with all it is bound to (contract 00 section 7).
 pub struct Idempotency<T> {
     pub key: String,
@@ -23,7 +26,7 @@ pub struct Idempotency<T> {
     pub url: String,
     pub body_hash: [u8; 32],
     /// Turns the first answer into the bytes that are kept, sealed under the tenant's key.
-    pub render: Box<dyn Fn(&Answer<T>) -> Vec<u8> + Send + Sync>,
+    pub render: Render<T>,
 }
 
 /// Runs a command, or answers what it answered the first time.

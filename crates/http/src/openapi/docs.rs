@@ -14,12 +14,15 @@ pub(super) struct Doc {
     pub(super) answers: Vec<(&'static str, Option<DocSchema>)>,
 }
 
+/// Named schemas of a document.
+pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
+
 /// A wire type: pushes its schemas and answers its name.
 pub(super) struct DocSchema {
-    pub(super) collect: fn(&mut Vec<(String, RefOr<Schema>)>) -> String,
+    pub(super) collect: fn(&mut Schemas) -> String,
 }
 
-fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> String {
+fn collect<T: ToSchema>(schemas: &mut Schemas) -> String {
     let name = T::name().into_owned();
     if !schemas.iter().any(|(known, _)| *known == name) {
         schemas.push((name.clone(), <T as PartialSchema>::schema()));

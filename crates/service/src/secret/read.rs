@@ -74,7 +74,7 @@ impl Operation for ReadSecret {
 }
 
 impl Query for ReadSecret {
-    fn from_cache(&self, permit: &Permit, vault: &Arc<Vault>, cx: &mut Context<'_>) -> Option<Result<ValueRead>> {
+    fn cached_answer(&self, permit: &Permit, vault: &Arc<Vault>, cx: &mut Context<'_>) -> Option<Result<ValueRead>> {
         if self.select != Select::Current || cx.caller.meta.fresh {
             return None;
         }

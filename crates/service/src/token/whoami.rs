@@ -40,7 +40,7 @@ directory_operation!(Whoami, Whoami, WhoamiAnswer);
 
 impl Query for Whoami {
     /// All of it is what authentication found out already.
-    fn from_cache(&self, _: &Permit, _: &Arc<Vault>, cx: &mut Context<'_>) -> Option<Result<WhoamiAnswer>> {
+    fn cached_answer(&self, _: &Permit, _: &Arc<Vault>, cx: &mut Context<'_>) -> Option<Result<WhoamiAnswer>> {
         Some(Ok(answer(cx)))
     }
 
