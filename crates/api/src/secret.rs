@@ -78,6 +78,13 @@ pub struct SecretOptions {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SecretMetadata {
     pub path: String,
+    #[serde(flatten)]
+    pub details: SecretDetails,
+}
+
+/// Everything about a secret but its path and its value.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SecretDetails {
     pub secret_type: String,
     pub current_version: i64,
     pub version_count: i64,
@@ -197,6 +204,46 @@ pub struct SecretRotated {
     pub grace_period_ends: String,
     pub generated: bool,
     pub expires_at: Option<String>,
+}
+
+/// Body of move.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretMove {
+    pub destination: String,
+    /// Both paths are folders: every live secret below the one goes below the other, at most 1,000.
+    #[serde(default)]
+    pub recursive: bool,
+}
+
+/// Body of copy.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretCopy {
+    pub destination: String,
+    /// Both paths are folders: every live secret below the one is copied below the other, at most 1,000.
+    #[serde(default)]
+    pub recursive: bool,
+    /// Default true; false takes the current version alone, as version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_versions: Option<bool>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Relocation {
+    pub from: String,
+    pub to: String,
+    pub version: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SecretsMoved {
+    pub moved: Vec<Relocation>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SecretsCopied {
+    pub copied: Vec<Relocation>,
 }
 
 /// `metadata` of a request: absent leaves a field, `null` clears it.

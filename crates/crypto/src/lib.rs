@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod aad;
+pub mod bcrypt;
 pub mod bytes;
 pub mod digest;
 pub mod entropy;
@@ -13,6 +14,7 @@ pub mod envelope;
 pub mod error;
 pub mod kdf;
 pub mod key;
+pub mod key_pair;
 pub mod mac;
 pub mod sign;
 pub mod token;
@@ -36,6 +38,7 @@ pub use key::KeyId;
 pub use key::PartnerKey;
 pub use key::RootKey;
 pub use key::TenantKey;
+pub use key_pair::KeyPair;
 pub use mac::MacKey;
 pub use sign::SigningKey;
 pub use sign::VerifyingKey;

@@ -233,7 +233,8 @@ pub fn decide(action: Action, target: &Target, standing: &Standing, facts: &Fact
                     permit.grant = Grant::Role(role);
                     (Visibility::All, Visibility::All)
                 }
-                (Space::Partner, _) => (Visibility::All, Visibility::none()),
+                (Space::Partner, _) if for_members(wanted) => (Visibility::All, Visibility::none()),
+                (Space::Partner, _) => (Visibility::none(), Visibility::none()),
                 (Space::Tenant, None) => (
                     policy::visibility(&standing.policies, PermissionSet::from_slice(wanted), facts),
                     policy::visibility(&standing.policies, trash, facts),
@@ -243,6 +244,11 @@ pub fn decide(action: Action, target: &Target, standing: &Standing, facts: &Fact
         AccessRule::Path(wanted) => permit.grant = decide_path(wanted, target, standing, facts)?,
     }
     Ok(permit)
+}
+
+/// What any identity of the partner's tenants may do with shared secrets.
+fn for_members(wanted: &[Permission]) -> bool {
+    wanted.iter().any(|one| matches!(one, Permission::List | Permission::Read))
 }
 
 fn decide_path(wanted: &[Permission], target: &Target, standing: &Standing, facts: &Facts) -> Result<Grant, Denial> {
@@ -256,9 +262,7 @@ fn decide_path(wanted: &[Permission], target: &Target, standing: &Standing, fact
         Space::Partner if standing.administers_partner() => {
             standing.administers().map_or_else(|| Err(refused()), |role| Ok(Grant::Role(role)))
         }
-        Space::Partner if wanted.iter().any(|one| matches!(one, Permission::List | Permission::Read)) => {
-            Ok(Grant::Member)
-        }
+        Space::Partner if for_members(wanted) => Ok(Grant::Member),
         Space::Partner => Err(refused()),
         Space::Tenant => {
             if let Some(role) = standing.administers() {

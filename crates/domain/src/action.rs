@@ -100,12 +100,23 @@ actions! {
     SecretDestroy: All(&[Scope::SecretsDelete, Scope::Admin]), Path(&[Admin]), Some(A::Delete), Delete, command;
     SecretRestore: All(&[Scope::SecretsDelete]), Path(&[Delete]), Some(A::Restore), Write, command;
     SecretRotate: All(&[Scope::SecretsRotate]), Path(&[Rotate]), Some(A::Rotate), Write, command;
+    SecretMove: All(&[Scope::SecretsWrite, Scope::SecretsDelete]), Path(&[Delete]), Some(A::Move), Write, command;
+    /// Every secret below a path; each is decided on its own (01 section 13).
+    SecretMoveFolder: All(&[Scope::SecretsWrite, Scope::SecretsDelete]), Listing(&[Delete]), Some(A::Move), Write, command;
+    /// What a folder is moved or copied to.
+    SecretWriteFolder: All(&[Scope::SecretsWrite]), Listing(&[Write]), Some(A::Write), Write, command;
+    SecretCopy: All(&[Scope::SecretsRead, Scope::SecretsWrite]), Path(&[Read]), Some(A::Copy), Write, command;
+    SecretCopyFolder: All(&[Scope::SecretsRead, Scope::SecretsWrite]), Listing(&[Read]), Some(A::Copy), Write, command;
     SecretVersions: Any(&[Scope::SecretsList, Scope::SecretsRead]), Path(LIST_OR_READ), Some(A::List), List, query;
     SecretMetadata: Any(&[Scope::SecretsList, Scope::SecretsRead]), Path(LIST_OR_READ), Some(A::List), List, query;
     /// Metadata of what may lie in the trash (01 section 5).
     SecretMetadataDeleted: Any(&[Scope::SecretsList, Scope::SecretsRead]), Path(DELETE_OR_ADMIN), Some(A::List), List, query;
     SecretList: All(&[Scope::SecretsList]), Listing(&[List]), Some(A::List), List, query;
     SecretExpiring: All(&[Scope::SecretsList]), Listing(&[List]), Some(A::List), List, query;
+    /// Many values at once; each path is decided on as [`Action::SecretRead`] (08 section 1).
+    SecretBatchRead: All(&[Scope::SecretsRead]), Listing(&[Read]), Some(A::Read), BatchRead, query;
+    /// Paths that are named are decided on as [`Action::SecretMetadata`]; patterns show what may be listed (08 section 2).
+    SecretBatchMetadata: Any(&[Scope::SecretsList, Scope::SecretsRead]), Listing(&[List]), Some(A::List), BatchMetadata, query;
 
     Whoami: NoScope, Tenant, None, Auth, query;
     TokenIntrospect: All(&[Scope::Admin]), Tenant, Some(A::ConfigRead), Auth, query;

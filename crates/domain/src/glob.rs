@@ -233,5 +233,19 @@ pub fn covering_prefixes<'a>(globs: impl IntoIterator<Item = &'a Glob>) -> Vec<S
     covering
 }
 
+/// What lies in a range of both: prefixes as of [`covering_prefixes`], sorted, none a prefix of another.
+pub fn common_ranges(left: &[String], right: &[String]) -> Vec<String> {
+    let meet =
+        |left: &String, right: &String| match (left.starts_with(right.as_str()), right.starts_with(left.as_str())) {
+            (true, _) => Some(left.clone()),
+            (false, true) => Some(right.clone()),
+            (false, false) => None,
+        };
+    let mut common: Vec<String> =
+        left.iter().flat_map(|left| right.iter().filter_map(move |right| meet(left, right))).collect();
+    common.sort_unstable();
+    common
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

@@ -71,6 +71,15 @@ impl RateCategory {
         self as usize
     }
 
+    /// Whose bucket pays for each value that a request of this category is answered with: a batch costs one unit of its own and as
+    /// many reads as it gave values.
+    pub const fn paid_by_value(self) -> Option<RateCategory> {
+        match self {
+            Self::BatchRead => Some(Self::Read),
+            _ => None,
+        }
+    }
+
     /// `None` for anything that is no category; case-sensitive.
     pub fn parse(text: &str) -> Option<RateCategory> {
         Self::ALL.iter().copied().find(|category| category.as_str() == text)

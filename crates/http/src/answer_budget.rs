@@ -13,6 +13,10 @@ const KIB: u64 = 1024;
 /// small errors, use up what others need. Health answers are among them.
 const FREE: u64 = 4 * KIB;
 
+/// Values of secrets that are read and rendered at a time. Only a finished answer has a size that can be charged; until then, and
+/// above all while it waits for its audit entry, its value is in memory as well.
+const READING: usize = 128;
+
 const DEFAULT_KIB: u32 = 256 * 1024;
 
 /// A handle: clones share the budget.
@@ -21,6 +25,13 @@ pub struct AnswerBudget {
     /// In KiB.
     left: Arc<Semaphore>,
     total: u32,
+    reading: Arc<Semaphore>,
+}
+
+/// A place among those whose answers are made; to be kept until the answer is charged.
+#[derive(Debug)]
+pub struct Turn {
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Paid back when the last clone is dropped: by the answer's body or its last byte on the way, whichever lives longer.
@@ -41,7 +52,19 @@ impl Charge {
 
 impl AnswerBudget {
     pub fn of_kib(total: u32) -> Self {
-        Self { left: Arc::new(Semaphore::new(usize::try_from(total).unwrap_or(Semaphore::MAX_PERMITS))), total }
+        let places = usize::try_from(total).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { left: Arc::new(Semaphore::new(places)), total, reading: Arc::new(Semaphore::new(READING)) }
+    }
+
+    /// Waits for its turn to read a value. Not for work that may take long: it would keep the others waiting.
+    pub async fn turn(&self) -> Turn {
+        self.turns(1).await
+    }
+
+    /// Waits for its turn to read as much as `places` values of the largest size.
+    pub async fn turns(&self, places: u32) -> Turn {
+        // An error would mean that the semaphore was closed, which nobody does.
+        Turn { _place: Arc::clone(&self.reading).acquire_many_owned(places).await.ok() }
     }
 
     pub fn left_kib(&self) -> usize {
@@ -88,5 +111,18 @@ mod tests {
         assert!(budget.charge(FREE + 1).is_none() && budget.charge(0).is_some());
         drop(huge);
         assert_eq!(budget.left_kib(), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn values_are_read_in_turns() {
+        let budget = AnswerBudget::of_kib(100);
+        let mut turns = Vec::new();
+        for _ in 0..READING {
+            turns.push(budget.turn().await);
+        }
+        let brief = std::time::Duration::from_secs(1);
+        assert!(tokio::time::timeout(brief, budget.turn()).await.is_err());
+        turns.pop();
+        assert!(tokio::time::timeout(brief, budget.turn()).await.is_ok());
     }
 }

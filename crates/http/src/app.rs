@@ -109,8 +109,9 @@ impl App {
             return Answered::error(Error::internal("no randomness"), None).reply.into_response("req_0", head);
         };
         let (answered, category) = self.answer(request, &request_id).await;
-        let Answered { reply, rate, mut error } = answered;
+        let Answered { reply, rate, mut error, turn } = answered;
         let charge = self.settings.answers.charge(if head { 0 } else { reply.held_bytes() });
+        drop(turn);
         let mut response = if let Some(charge) = charge {
             let mut response = reply.into_response(&request_id, head);
             // Goes with the body to the connection, which lets go of it when the last byte has left.

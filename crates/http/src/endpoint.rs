@@ -12,12 +12,14 @@ use scaivault_crypto::digest::sha256;
 use scaivault_domain::access::{Space, Target};
 use scaivault_domain::action::{AccessRule, Action};
 use scaivault_domain::path::SecretPath;
+use scaivault_domain::rate::RateCategory;
 use scaivault_service::rate::Decision;
 use scaivault_service::{
-    Admitted, Code, Command, Error, Idempotency, Outage, Query, Refused, Reply as CommandReply, RequestMeta, Result,
-    TenantChoice, Vault,
+    Admitted, Batch, Code, Command, Error, Found, Idempotency, LARGEST_BATCH_IN_SECRETS, Operation, Outage, Query,
+    Refused, Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
 };
 
+use crate::answer_budget::Turn;
 use crate::app::body;
 use crate::extract::headers::BodyType;
 use crate::extract::{self, Faults, Json};
@@ -56,16 +58,18 @@ pub(crate) struct Answered {
     pub(crate) rate: Option<Decision>,
     /// For the log only.
     pub(crate) error: Option<Error>,
+    /// For answers that may hold a value.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Answered {
     pub(crate) fn error(error: Error, rate: Option<Decision>) -> Self {
-        Self { reply: Reply::from(&error), rate, error: Some(error) }
+        Self { reply: Reply::from(&error), rate, error: Some(error), turn: None }
     }
 
     pub(crate) fn of(result: Result<Reply>, rate: Option<Decision>) -> Self {
         match result {
-            Ok(reply) => Self { reply, rate, error: None },
+            Ok(reply) => Self { reply, rate, error: None, turn: None },
             Err(error) => Self::error(error, rate),
         }
     }
@@ -80,6 +84,7 @@ pub(crate) trait Endpoint: Send + Sync {
 }
 
 type Parse<T> = fn(&Input<'_>) -> Result<T>;
+type RenderBatch<B> = fn(Found<<<B as Batch>::Part as Operation>::Output>, &Input<'_>) -> Result<Reply>;
 
 /// A route without a token.
 pub(crate) fn open<F>(handle: fn(Call) -> F) -> Box<dyn Endpoint>
@@ -119,17 +124,47 @@ pub(crate) fn query<Q: Query>(
                     Err(answered) => return answered,
                 };
                 let rate = Some(request.admitted.rate);
+                let turn = match Q::ACTION.spec().rate {
+                    Some(RateCategory::Read) => Some(request.call.settings.answers.turn().await),
+                    _ => None,
+                };
                 let result = request.call.vault.query(&request.admitted, op).await;
                 let reply = result.and_then(|answer| {
                     request
                         .with_input(|input| render(answer.output, input))
                         .map(|reply| reply.with_outcome(answer.outcome))
                 });
-                Answered::of(reply, rate)
+                Answered { turn, ..Answered::of(reply, rate) }
             })
         }
     }
     Box::new(Looks(parse, render))
+}
+
+/// A route that looks at several things, each on its own account.
+pub(crate) fn batch<B: Batch>(parse: Parse<B>, render: RenderBatch<B>) -> Box<dyn Endpoint> {
+    struct LooksAtMany<B: Batch>(Parse<B>, RenderBatch<B>);
+    impl<B: Batch> Endpoint for LooksAtMany<B> {
+        fn action(&self) -> Option<Action> {
+            Some(B::ACTION)
+        }
+
+        fn call(&self, call: Call) -> Pending {
+            let (parse, render) = (self.0, self.1);
+            Box::pin(async move {
+                let (mut request, op) = match Request::begin(call, B::ACTION, parse).await {
+                    Ok(begun) => begun,
+                    Err(answered) => return answered,
+                };
+                let rate = Some(request.admitted.rate);
+                let turn = Some(request.call.settings.answers.turns(LARGEST_BATCH_IN_SECRETS).await);
+                let found = request.call.vault.batch(&request.admitted, op).await;
+                let reply = found.and_then(|found| request.with_input(|input| render(found, input)));
+                Answered { turn, ..Answered::of(reply, rate) }
+            })
+        }
+    }
+    Box::new(LooksAtMany(parse, render))
 }
 
 /// A route that changes something.

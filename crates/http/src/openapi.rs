@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use scaivault_api::error::ErrorEnvelope;
 use scaivault_domain::action::ScopeRule;
-use scaivault_service::Result;
+use scaivault_service::{Error, Outage, Result};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
@@ -23,7 +23,11 @@ use docs::{Doc, DocSchema, Schemas};
 
 const BEARER: &str = "bearer_token";
 
-pub(crate) async fn document(_call: Call) -> Result<Reply> {
+pub(crate) async fn document(call: Call) -> Result<Reply> {
+    // Not one of the routes that answer while sealed (contract 00 section 3, step 2).
+    if call.vault.is_sealed() {
+        return Err(Error::unavailable(Outage::Sealed, "sealed"));
+    }
     /// Made once: whoever reaches the port may ask for it, and it is large.
     static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| render().into());
     Ok(Reply::document(DOCUMENT.clone(), "application/json"))

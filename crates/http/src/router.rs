@@ -6,7 +6,7 @@ use http::Method;
 use scaivault_domain::access::Space;
 use scaivault_domain::action::Action;
 
-use crate::endpoint::{Endpoint, RouteTraits, command, open, query};
+use crate::endpoint::{Endpoint, RouteTraits, batch, command, open, query};
 use crate::openapi;
 use crate::pattern::{Captures, Pattern};
 use crate::route::{audit, identity, policy, rotation_policy, secret, secret_policy, system, token};
@@ -25,9 +25,12 @@ fn table() -> Vec<Route> {
             delete(base.secret, command(secret::delete, secret::deleted)),
             post(base.restore, command(secret::restore, secret::overview)),
             post(base.rotate, command(secret::rotate, secret::rotated)),
+            post(base.move_to, command(secret::move_secrets, secret::moved)),
+            post(base.copy_to, command(secret::copy, secret::copied)),
         ];
         routes.extend(secrets.into_iter().map(|route| route.in_space(*space)));
     }
+    routes.extend(batch_routes());
     routes.extend(policy_routes());
     routes.extend(rotation_routes());
     routes.extend(secret_policy_routes());
@@ -36,6 +39,14 @@ fn table() -> Vec<Route> {
     routes.extend(token_routes());
     routes.extend(identity_routes().into_iter().map(Route::at_home));
     routes
+}
+
+/// Of a tenant's own secrets only.
+fn batch_routes() -> Vec<Route> {
+    vec![
+        post("/v1/secrets/batch", batch(secret::batch_read, secret::values)).not_repeatable(),
+        post("/v1/secrets/batch/metadata", query(secret::batch_metadata, secret::overviews)).not_repeatable(),
+    ]
 }
 
 fn token_routes() -> Vec<Route> {
@@ -186,6 +197,8 @@ struct SecretBase {
     versions: &'static str,
     restore: &'static str,
     rotate: &'static str,
+    move_to: &'static str,
+    copy_to: &'static str,
 }
 
 macro_rules! secret_base {
@@ -198,6 +211,8 @@ macro_rules! secret_base {
             versions: concat!($root, "/{path}/versions"),
             restore: concat!($root, "/{path}/restore"),
             rotate: concat!($root, "/{path}/rotate"),
+            move_to: concat!($root, "/{path}/move"),
+            copy_to: concat!($root, "/{path}/copy"),
         }
     };
 }

@@ -149,6 +149,7 @@ impl Config {
         if env.is_set("REDIS_URL") {
             warnings.push(Warning("REDIS_URL is accepted and not used: this server needs no Redis".to_owned()));
         }
+        check::later_settings(&env)?;
         let data_dir = env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./scaivault-data"));
         let database = Database::read(&env)?;
         let listen = Listen::read(&env)?;

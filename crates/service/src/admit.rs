@@ -82,14 +82,21 @@ impl Vault {
         }
     }
 
-    /// Takes a unit of the identity's bucket.
+    /// Takes a unit of the identity's bucket. Where values are paid for afterwards, their bucket must not be empty either; it is asked
+    /// first, because a refused request costs nothing.
     fn draw(&self, bucket: &str, category: RateCategory, now: Timestamp) -> Result<Decision, Refused> {
-        let rate = self.limiter.admit(bucket, category, now.as_micros());
-        if rate.allowed {
-            return Ok(rate);
+        let refused = |category: RateCategory, rate: Decision| {
+            self.metrics.rate_limited(category);
+            Err(Refused { error: rate_limited(category, rate.retry_after_seconds), rate: Some(rate) })
+        };
+        if let Some(payer) = category.paid_by_value() {
+            let rate = self.limiter.look(bucket, payer, now.as_micros());
+            if !rate.allowed {
+                return refused(payer, rate);
+            }
         }
-        self.metrics.rate_limited(category);
-        Err(Refused { error: rate_limited(category, rate.retry_after_seconds), rate: Some(rate) })
+        let rate = self.limiter.admit(bucket, category, now.as_micros());
+        if rate.allowed { Ok(rate) } else { refused(category, rate) }
     }
 
     /// Records that an admitted request failed before its operation could run (bad input, missing scope), and answers the error to

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use scaivault_domain::access::{SecretScope, TenantScope};
+use scaivault_domain::access::{Grant, Permit, SecretScope, Target, TenantScope};
+use scaivault_domain::action::Action;
 use scaivault_domain::id;
 use scaivault_domain::secret::SecretType;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::secret::SecretRecord;
 use serde_json::Value;
 
+use crate::cache::Ticket;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::keyring::KeySet;
+use crate::making::Making;
 use crate::vault::Vault;
 use crate::warm::WarmKeys;
 
@@ -59,6 +62,16 @@ pub(crate) struct Notes {
     pub(crate) read_secret: Option<(String, SecretType)>,
     /// What is to happen once the change is durable.
     pub(crate) after_commit: Option<AfterCommit>,
+    /// What a command did to several paths: an entry for each, instead of one for all.
+    pub(crate) paths: Vec<PathNotes>,
+}
+
+/// What the entry of one path says beside what all of them say.
+#[derive(Debug, Clone)]
+pub(crate) struct PathNotes {
+    pub(crate) path: String,
+    pub(crate) grant: Grant,
+    pub(crate) extra: BTreeMap<String, Value>,
 }
 
 pub struct Context<'a> {
@@ -67,12 +80,25 @@ pub struct Context<'a> {
     pub caller: &'a Caller,
     pub vault: &'a Arc<Vault>,
     pub(crate) notes: Notes,
+    /// Older than the operation's snapshot, however much it reads from it.
+    pub(crate) ticket: Ticket,
+    /// The values that take too long to be made in here; see [`Context::generated`].
+    pub(crate) making: Making,
     keys: WarmKeys,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(vault: &'a Arc<Vault>, caller: &'a Caller, now: Timestamp, keys: WarmKeys) -> Self {
-        Self { now, caller, vault, notes: Notes::default(), keys }
+        let (notes, ticket, making) = (Notes::default(), vault.secrets.ticket(), Making::default());
+        Self { now, caller, vault, notes, ticket, making, keys }
+    }
+
+    /// Decides on a part of what was asked for, as if it had been asked for alone.
+    ///
+    /// # Errors
+    /// The refusal as the caller is told.
+    pub(crate) fn permit(&self, action: Action, target: &Target) -> Result<Permit> {
+        self.vault.permit(self.caller, action, target, self.now)
     }
 
     /// Adds to `extra_data` of the audit entry. Strings, integers, booleans and lists of strings only; never a value or a key.
@@ -85,6 +111,12 @@ impl<'a> Context<'a> {
             value => value,
         };
         self.notes.extra.insert(key.to_owned(), value);
+    }
+
+    /// Has a command leave an entry for this path, instead of one for all it did. A refused one still leaves one.
+    pub(crate) fn note_path<const N: usize>(&mut self, path: &str, grant: Grant, extra: [(&str, Value); N]) {
+        let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        self.notes.paths.push(PathNotes { path: path.to_owned(), grant, extra });
     }
 
     /// Names the policy, token, user ... that was touched.

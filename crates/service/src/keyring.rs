@@ -75,6 +75,22 @@ impl KeySet {
         data_key.open_value(&at, &sealed.ciphertext).map_err(unopenable)
     }
 
+    /// Wraps the data key of a version for another path of the same secret. The value stays as it is, unopened.
+    pub fn rewrap(
+        &self,
+        secret_id: &str,
+        version: i64,
+        from: &str,
+        to: &str,
+        data_key: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<u8>> {
+        let (id, tenant_key) = self.sealing()?;
+        let at = SecretVersion { tenant: &self.owner, secret_id, version };
+        let opened = self.opening(data_key)?.unwrap_data_key(data_key, &at, from).map_err(unopenable)?;
+        tenant_key.wrap_data_key(id, &opened, &at, to, entropy).map_err(Error::internal)
+    }
+
     /// Seals something else that belongs to the tenant; `purpose` and `item_id` are part of what it is sealed with.
     pub fn seal_item(&self, purpose: &str, item_id: &str, plaintext: &[u8], entropy: &dyn Entropy) -> Result<Vec<u8>> {
         let (id, tenant_key) = self.sealing()?;

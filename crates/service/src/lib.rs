@@ -4,6 +4,7 @@
 
 mod admit;
 pub mod audit;
+mod batch;
 mod cache;
 mod caller;
 mod context;
@@ -14,6 +15,7 @@ pub mod init;
 mod kept;
 mod keyring;
 mod maintenance;
+mod making;
 mod metrics;
 mod mirror;
 mod naming;
@@ -40,13 +42,14 @@ mod vault;
 mod warm;
 
 pub use admit::{Admitted, Refused};
+pub use batch::{Found, LARGEST_BATCH_IN_SECRETS};
 pub use caller::{Caller, Identity, RequestMeta, Session};
 pub use context::{Context, Outcome};
 pub use error::{Code, Error, FaultCode, FieldFault, Outage, Result};
 pub use init::FirstStart;
 pub use keyring::KeySet;
 pub use metrics::{InFlight, METRICS_CONTENT_TYPE, Metrics};
-pub use operation::{Command, Operation, Query};
+pub use operation::{Batch, Command, Operation, Part, Query};
 pub use pipeline::{Answer, Reply};
 pub use replay::{Idempotency, Render};
 pub use session::TenantChoice;

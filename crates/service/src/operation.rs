@@ -1,4 +1,4 @@
-//! The two shapes of everything a caller can ask for.
+//! The three shapes of everything a caller can ask for.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use scaivault_domain::action::Action;
 use scaivault_store::{ReadView, WriteTx};
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::vault::Vault;
 
-/// One thing a caller can ask for. A door builds it, [`Vault::query`] or [`Vault::command`] runs it.
+/// One thing a caller can ask for. A door builds it, [`Vault::query`], [`Vault::command`] or (its parts) [`Vault::batch`] runs it.
 pub trait Operation: Send + Sync + 'static {
     type Output: Send + 'static;
 
@@ -44,4 +44,34 @@ pub trait Query: Operation {
     ) -> Option<Result<Self::Output>> {
         None
     }
+}
+
+/// Looks at several things over one snapshot. Each part is decided on and recorded as if it had been asked for alone; the entries of
+/// all parts are durable, together, before any output leaves the pipeline.
+pub trait Batch: Send + Sync + 'static {
+    type Part: Query;
+
+    /// See [`Operation::ACTION`]. What is decided and recorded is each part's own.
+    const ACTION: Action;
+
+    /// Where the parts lie: their keys are fetched at once.
+    fn target(&self) -> Target;
+
+    /// Under the names that the caller gave them, each once, in the caller's order.
+    fn parts(&self) -> &[Part<Self::Part>];
+
+    /// The first error ends the call and is its answer.
+    fn fail_fast(&self) -> bool;
+
+    /// The bytes that an output adds to the answer. All of them must fit.
+    fn size(output: &<Self::Part as Operation>::Output) -> usize;
+}
+
+/// One thing of a [`Batch`].
+#[derive(Debug, Clone)]
+pub struct Part<Q> {
+    /// What the caller called it.
+    pub name: String,
+    /// Or why it can't even be asked for.
+    pub query: Result<Q, Error>,
 }

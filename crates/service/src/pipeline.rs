@@ -13,6 +13,7 @@ use crate::admit::{Admitted, check_scopes, denied};
 use crate::caller::Caller;
 use crate::context::{AfterCommit, Context, Notes, Outcome};
 use crate::error::{Code, Error, Result};
+use crate::making::Making;
 use crate::metrics::Stopwatch;
 use crate::operation::{Command, Query};
 use crate::replay::{Idempotency, request_key, run_once};
@@ -54,16 +55,10 @@ impl Vault {
                 match at_hand {
                     Some((result, notes)) => (result, notes, Some(permit.grant().clone())),
                     None => {
-                        let (vault, caller, target) = (Arc::clone(self), Arc::clone(&caller), target.clone());
+                        let grant = permit.grant().clone();
                         let _place = self.scan_place(action).await;
-                        tokio::task::spawn_blocking(move || {
-                            let keys = vault.load_keys(&caller, &target, now);
-                            let mut cx = Context::new(&vault, &caller, now, keys);
-                            let result = vault.store.read(|view| query.run(&permit, view, &mut cx));
-                            (result, cx.notes, Some(permit.grant().clone()))
-                        })
-                        .await
-                        .unwrap_or_else(|panicked| (Err(Error::internal(panicked)), Notes::default(), None))
+                        let (result, notes) = self.look(&caller, &target, now, Arc::new((query, permit))).await;
+                        (result, notes, Some(grant))
                     }
                 }
             }
@@ -95,26 +90,67 @@ impl Vault {
             let error = Error::new(Code::RequestInProgress, message);
             return Err(self.refuse(admitted, command.action(), Some(&target), error).await);
         }
-        let (vault, caller) = (Arc::clone(self), Arc::clone(&admitted.caller));
-        let keys = self.keys_for(&caller, target).await?;
-        let stopwatch = Stopwatch::start();
-        let done = self
-            .store
-            .write(move |tx| vault.command_in_tx(tx, &caller, &command, &keys, in_flight.zip(idempotency.as_ref())))
-            .await
-            .inspect_err(|error| {
-                if matches!(error, StoreError::Audit(_)) {
-                    self.metrics.audit_failed();
-                }
-            })?;
-        if let Some(entry) = &done.entry {
+        let asked = Arc::new((command, idempotency));
+        let mut making = Making::default();
+        let (done, stopwatch) = loop {
+            let (vault, caller, asked) = (Arc::clone(self), Arc::clone(&admitted.caller), Arc::clone(&asked));
+            let keys = self.keys_for(&caller, target.clone()).await?;
+            let stopwatch = Stopwatch::start();
+            let mut done = self
+                .store
+                .write(move |tx| {
+                    let (command, kept) = (&asked.0, in_flight.zip(asked.1.as_ref()));
+                    vault.command_in_tx(tx, &caller, command, (&keys, &making), kept)
+                })
+                .await
+                .inspect_err(|error| {
+                    if matches!(error, StoreError::Audit(_)) {
+                        self.metrics.audit_failed();
+                    }
+                })?;
+            match self.make(std::mem::take(&mut done.making)).await {
+                Some(made) => making = made,
+                None => break (done, stopwatch),
+            }
+        };
+        if !done.entries.is_empty() {
             self.metrics.committed(stopwatch.elapsed());
-            self.published(entry);
         }
+        done.entries.iter().for_each(|entry| self.published(entry));
         if let (Ok(_), Some(effect)) = (&done.result, done.after_commit) {
             effect(self);
         }
         done.result
+    }
+
+    /// Runs a query over a snapshot, again if it lacked a value that takes long to make: no snapshot waits for it.
+    async fn look<Q: Query>(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        target: &Target,
+        now: Timestamp,
+        asked: Arc<(Q, Permit)>,
+    ) -> (Result<Q::Output>, Notes) {
+        let mut making = Making::default();
+        loop {
+            let (vault, caller, target, asked) =
+                (Arc::clone(self), Arc::clone(caller), target.clone(), Arc::clone(&asked));
+            let looked = tokio::task::spawn_blocking(move || {
+                let keys = vault.load_keys(&caller, &target, now);
+                let mut cx = Context::new(&vault, &caller, now, keys);
+                cx.making = making;
+                let result = vault.store.read(|view| asked.0.run(&asked.1, view, &mut cx));
+                (result, cx.notes, cx.making)
+            });
+            let (result, notes, after) = match looked.await {
+                Ok(looked) => looked,
+                Err(panicked) => return (Err(Error::internal(panicked)), Notes::default()),
+            };
+            match self.make(after).await {
+                Some(made) => making = made,
+                None => return (result, notes),
+            }
+        }
     }
 
     /// Scans take long; all at once they would take every read connection from those who read one row.
@@ -138,12 +174,13 @@ impl Vault {
         tx: &mut WriteTx<'_>,
         caller: &Caller,
         command: &C,
-        keys: &WarmKeys,
+        (keys, making): (&WarmKeys, &Making),
         kept: Option<([u8; 32], &Idempotency<C::Output>)>,
     ) -> StoreResult<Done<C::Output>> {
         let now = self.clock.now();
         let target = command.target();
         let mut cx = Context::new(self, caller, now, keys.clone());
+        cx.making.clone_from(making);
         let mut grant = None;
         // A body may take minutes to arrive: what was valid when the request began may have been revoked since.
         let permit = token_still_lives(tx, caller)?.and_then(|()| self.permit(caller, command.action(), &target, now));
@@ -154,23 +191,26 @@ impl Vault {
                 tx.attempt(|tx| run_once(tx, &mut cx, command, &permit, kept))?
             }
         };
-        let mut done = Done { result, entry: None, after_commit: cx.notes.after_commit };
+        // What succeeded stands, whatever it had asked for on its way.
+        let making = if result.is_ok() { Making::default() } else { cx.making };
+        let mut done = Done { result, entries: Vec::new(), after_commit: cx.notes.after_commit, making };
+        if done.making.lacks_something() {
+            return Ok(done);
+        }
         if let Some(audited) = audit_action(command.action()) {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
             let fate = done.result.as_ref().map(|_| cx.notes.outcome.status());
-            match self.draft(caller, &subject, &cx.notes, fate) {
-                Ok(mut draft) => {
-                    draft.append(tx)?;
-                    done.entry = Some(draft.entry);
-                }
-                Err(error) => return Err(StoreError::Audit(format!("{error:?}"))),
+            let drafts = self.drafts(caller, &subject, &cx.notes, fate);
+            for mut draft in drafts.map_err(|error| StoreError::Audit(format!("{error:?}")))? {
+                draft.append(tx)?;
+                done.entries.push(draft.entry);
             }
         }
         Ok(done)
     }
 
     /// Scope again (an option may ask for more than the route announced), then policy.
-    fn permit(&self, caller: &Caller, action: Action, target: &Target, now: Timestamp) -> Result<Permit> {
+    pub(crate) fn permit(&self, caller: &Caller, action: Action, target: &Target, now: Timestamp) -> Result<Permit> {
         check_scopes(caller, action)?;
         let facts = caller.facts(now, self.settings.mfa_max_age_seconds);
         access::decide(action, target, &caller.standing, &facts).map_err(|denial| denied(&denial, target))
@@ -186,6 +226,8 @@ fn token_still_lives(tx: &mut WriteTx<'_>, caller: &Caller) -> StoreResult<Resul
 
 struct Done<T> {
     result: Result<Reply<T>>,
-    entry: Option<scaivault_domain::audit::AuditEntry>,
+    entries: Vec<scaivault_domain::audit::AuditEntry>,
     after_commit: Option<AfterCommit>,
+    /// Nothing happened if it lacks something.
+    making: Making,
 }

@@ -64,6 +64,11 @@ impl RateLimiter {
         self.buckets(category).map_or(Decision::UNLIMITED, |buckets| buckets.admit(key, now_micros))
     }
 
+    /// Whether there is a unit, without taking it.
+    pub fn look(&self, key: &str, category: RateCategory, now_micros: i64) -> Decision {
+        self.buckets(category).map_or(Decision::UNLIMITED, |buckets| buckets.look(key, now_micros))
+    }
+
     /// Takes `units` from the bucket, below zero if need be: for work whose size is known only after it was admitted.
     pub fn charge(&self, key: &str, category: RateCategory, units: u32, now_micros: i64) -> Decision {
         self.buckets(category).map_or(Decision::UNLIMITED, |buckets| buckets.charge(key, units, now_micros))

@@ -67,7 +67,9 @@ pub(crate) fn run_once<C: Command>(
 /// Roles are an operation's own matter, so a replay asks it: it runs once more and is undone, and only a refusal counts. Anything
 /// else that it may say (the name is taken by now: by the first time) is what the kept answer is for.
 fn still_allowed<C: Command>(tx: &mut WriteTx<'_>, cx: &mut Context<'_>, command: &C, permit: &Permit) -> Result<()> {
+    cx.making.rehearse(true);
     let tried = tx.attempt(|tx| Err::<(), _>(command.run(permit, tx, cx).err()))?;
+    cx.making.rehearse(false);
     cx.notes = Notes::default();
     match tried {
         Err(Some(refusal)) if refusal.code().status() == 403 => Err(refusal),

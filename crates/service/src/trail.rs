@@ -10,7 +10,7 @@ use scaivault_store::{StoreError, StoreResult, WriteTx};
 use serde_json::Value;
 
 use crate::caller::{Caller, RequestMeta};
-use crate::context::Notes;
+use crate::context::{Notes, PathNotes};
 use crate::error::{Error, Result};
 use crate::metrics::Stopwatch;
 use crate::vault::Vault;
@@ -53,6 +53,32 @@ impl<'a> Subject<'a> {
 }
 
 impl Vault {
+    /// The entry of a command, or one for each path it says something of. Those of what failed are no more: it did nothing to them.
+    pub(crate) fn drafts(
+        &self,
+        caller: &Caller,
+        subject: &Subject<'_>,
+        notes: &Notes,
+        fate: Result<u16, &Error>,
+    ) -> Result<Vec<Draft>> {
+        if fate.is_err() || notes.paths.is_empty() {
+            return Ok(vec![self.draft(caller, subject, notes, fate)?]);
+        }
+        let of_path = |path: &PathNotes| {
+            let subject = Subject { secret_path: Some(path.path.clone()), grant: Some(&path.grant), ..*subject };
+            let mut extra = notes.extra.clone();
+            extra.extend(path.extra.clone());
+            let notes = Notes {
+                extra,
+                resource_id: notes.resource_id.clone(),
+                target_tenant: notes.target_tenant.clone(),
+                ..Notes::default()
+            };
+            self.draft(caller, &subject, &notes, fate)
+        };
+        notes.paths.iter().map(of_path).collect()
+    }
+
     pub(crate) fn draft(
         &self,
         caller: &Caller,
@@ -134,16 +160,21 @@ impl Vault {
     }
 
     /// Makes the entry durable. The caller discloses nothing until this answered.
-    pub(crate) async fn record(&self, mut draft: Draft) -> Result<()> {
+    pub(crate) async fn record(&self, draft: Draft) -> Result<()> {
+        self.record_all(vec![draft]).await
+    }
+
+    /// Makes the entries durable: all or none.
+    pub(crate) async fn record_all(&self, mut drafts: Vec<Draft>) -> Result<()> {
         let stopwatch = Stopwatch::start();
         let written = self.store.write(move |tx| {
-            draft.append(tx)?;
-            Ok(draft.entry.clone())
+            drafts.iter_mut().try_for_each(|draft| draft.append(tx))?;
+            Ok(drafts.iter().map(|draft| draft.entry.clone()).collect::<Vec<_>>())
         });
         match written.await {
-            Ok(entry) => {
+            Ok(entries) => {
                 self.metrics.committed(stopwatch.elapsed());
-                self.published(&entry);
+                entries.iter().for_each(|entry| self.published(entry));
                 Ok(())
             }
             Err(StoreError::Closed) => Err(StoreError::Closed.into()),

@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Outage, Result};
 use crate::failure_log::FailureLog;
 use crate::init::{self, FirstStart};
 use crate::keyring::{Keyring, Root};
+use crate::making::CONCURRENT_MAKERS;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::rate::{FailedAuthThrottle, RateLimiter};
@@ -63,6 +64,8 @@ pub struct Vault {
     pub(crate) running: Running,
     /// Places for scans; see [`CONCURRENT_SCANS`].
     pub(crate) scans: tokio::sync::Semaphore,
+    /// Places for slow recipes; see [`CONCURRENT_MAKERS`].
+    pub(crate) makers: Arc<tokio::sync::Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) growth: Growth,
     pub(crate) secrets_counted: Mutex<Counted>,
@@ -88,6 +91,7 @@ impl Vault {
             mirror: Mirror::open(&parts.settings),
             running: Running::default(),
             scans: tokio::sync::Semaphore::new(CONCURRENT_SCANS),
+            makers: Arc::new(tokio::sync::Semaphore::new(CONCURRENT_MAKERS)),
             metrics: Metrics::new(parts.settings.commit, parts.settings.metrics_per_identity),
             growth: Growth::default(),
             secrets_counted: Mutex::new(None),

@@ -126,14 +126,7 @@ pub fn look(db: &mut impl Database, scope: &SecretScope, path: &SecretPath, now:
 
 /// Writes a new secret, in place of whatever is past its retention at this path.
 pub fn insert(tx: &mut WriteTx<'_>, scope: &SecretScope, record: &SecretRecord) -> StoreResult<()> {
-    let leftover = tx.first(
-        "SELECT id FROM secret WHERE namespace = $1 AND path = $2",
-        params![scope.namespace(), &record.path],
-        |row| row.text(0),
-    )?;
-    if let Some(id) = leftover {
-        erase(tx, scope, &id, &record.path)?;
-    }
+    clear(tx, scope, &record.path)?;
     tx.connection()?.execute(
         &format!("INSERT INTO secret (namespace, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"),
         params![
@@ -164,6 +157,43 @@ pub fn insert(tx: &mut WriteTx<'_>, scope: &SecretScope, record: &SecretRecord) 
         ],
     )?;
     write_tags(tx, scope, record)
+}
+
+/// Takes away what is past its retention at this path.
+fn clear(tx: &mut WriteTx<'_>, scope: &SecretScope, path: &str) -> StoreResult<()> {
+    let leftover = tx.first(
+        "SELECT id FROM secret WHERE namespace = $1 AND path = $2",
+        params![scope.namespace(), path],
+        |row| row.text(0),
+    )?;
+    match leftover {
+        Some(id) => erase(tx, scope, &id, path),
+        None => Ok(()),
+    }
+}
+
+/// Gives a secret another path, in place of whatever is past its retention there. Its data keys are wrapped for the old path:
+/// they have to be wrapped anew in the same transaction.
+pub fn relocate(
+    tx: &mut WriteTx<'_>,
+    scope: &SecretScope,
+    record: &SecretRecord,
+    to: &SecretPath,
+    now: Timestamp,
+) -> StoreResult<()> {
+    clear(tx, scope, to.as_str())?;
+    tx.connection()?
+        .execute("UPDATE secret SET path = $2, updated_at = $3 WHERE id = $1", params![&record.id, to.as_str(), now])?;
+    for tag in &record.metadata.tags {
+        tx.connection()?.execute(
+            "UPDATE secret_tag SET path = $4 WHERE namespace = $1 AND tag = $2 AND path = $3",
+            params![scope.namespace(), tag, &record.path, to.as_str()],
+        )?;
+    }
+    for path in [record.path.as_str(), to.as_str()] {
+        tx.changed(Change::Secret { namespace: scope.namespace().to_owned(), path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Writes back everything but the path and the id.

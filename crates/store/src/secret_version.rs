@@ -100,6 +100,55 @@ pub fn value(db: &mut impl Database, secret_id: &str, version: i64) -> StoreResu
     )
 }
 
+/// Every number that was ever given out, oldest first: its record and, for a tombstone, since when the value is gone.
+pub fn history(db: &mut impl Database, secret_id: &str) -> StoreResult<Vec<(VersionRecord, Option<Timestamp>)>> {
+    db.all(
+        &format!("SELECT {COLUMNS}, removed_at FROM secret_version WHERE secret_id = $1 ORDER BY version"),
+        params![secret_id],
+        |row| Ok((read(row)?, row.opt_time(4)?)),
+    )
+}
+
+/// A number that is taken and has no value.
+pub fn insert_tombstone(
+    tx: &mut WriteTx<'_>,
+    secret_id: &str,
+    version: &VersionRecord,
+    removed_at: Timestamp,
+) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "INSERT INTO secret_version (secret_id, version, created_at, created_by, readable_until, removed_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        params![
+            secret_id,
+            version.version,
+            version.created_at,
+            &version.created_by,
+            version.readable_until,
+            removed_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The wrapped data keys of the stored versions.
+pub fn data_keys(db: &mut impl Database, secret_id: &str) -> StoreResult<Vec<(i64, Vec<u8>)>> {
+    db.all(
+        "SELECT version, data_key FROM secret_version WHERE secret_id = $1 AND removed_at IS NULL",
+        params![secret_id],
+        |row| Ok((row.int(0)?, row.blob(1)?)),
+    )
+}
+
+/// Puts the same data key, wrapped anew, in the place of the old wrap.
+pub fn replace_data_key(tx: &mut WriteTx<'_>, secret_id: &str, version: i64, data_key: &[u8]) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE secret_version SET data_key = $3 WHERE secret_id = $1 AND version = $2",
+        params![secret_id, version, data_key],
+    )?;
+    Ok(())
+}
+
 pub fn count(db: &mut impl Database, secret_id: &str) -> StoreResult<i64> {
     db.number("SELECT COUNT(*) FROM secret_version WHERE secret_id = $1 AND removed_at IS NULL", params![secret_id])
 }

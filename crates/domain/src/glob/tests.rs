@@ -189,3 +189,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn common_ranges_lie_in_both() {
+    let ranges = |list: &[&str]| list.iter().map(|&range| range.to_owned()).collect::<Vec<_>>();
+    let common = |left: &[&str], right: &[&str]| super::common_ranges(&ranges(left), &ranges(right));
+    assert_eq!(common(&[""], &["a/", "b/"]), ranges(&["a/", "b/"]));
+    assert_eq!(common(&["b/c", "a/"], &["a/x", "a/b", "b/"]), ranges(&["a/b", "a/x", "b/c"]));
+    assert_eq!(common(&["a/"], &["a/"]), ranges(&["a/"]));
+    assert!(common(&["a/"], &["b/"]).is_empty() && common(&[], &[""]).is_empty());
+}

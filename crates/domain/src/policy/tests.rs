@@ -199,6 +199,21 @@ fn rules_read_back_as_written() {
 }
 
 #[test]
+fn visibility_reaches_below_what_holds_a_path_that_is_seen() {
+    let reaches = |pattern: &str| {
+        let policies = [policy("a", vec![rule(pattern, "list", "{}")])];
+        visibility(&policies, Permission::List.into(), &facts()).reaches_below("a/b/")
+    };
+    for pattern in ["**", "**/x", "a/**", "a/b/**", "a/b/c", "a/b/c/**", "a/*/c", "a/b*/**", "?/b/c"] {
+        assert!(reaches(pattern), "{pattern}");
+    }
+    for pattern in ["a/b", "a", "a/bc/**", "b/**", "a/c/*"] {
+        assert!(!reaches(pattern), "{pattern}");
+    }
+    assert!(!Visibility::none().reaches_below("a/"));
+}
+
+#[test]
 fn visibility_is_the_shortest_filter() {
     let policies = [
         policy("a", vec![rule("app/**", "list", "{}"), rule("app/db", "read", "{}"), rule("b/*", "admin", "{}")]),

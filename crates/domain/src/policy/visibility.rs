@@ -32,6 +32,18 @@ impl Visibility {
         }
     }
 
+    /// Whether a path below `folder` (which ends in `/`) could be seen: never false where one is.
+    pub fn reaches_below(&self, folder: &str) -> bool {
+        match self {
+            Visibility::All => true,
+            Visibility::Globs(globs) => globs.iter().any(|glob| {
+                let known = glob.literal_prefix();
+                let open = known.len() < glob.as_str().len();
+                known.starts_with(folder) || (open && folder.starts_with(known))
+            }),
+        }
+    }
+
     /// The ranges of the path index to scan: see [`glob::covering_prefixes`]. A path in one of them still needs [`Visibility::sees`].
     pub fn covering_prefixes(&self) -> Vec<String> {
         match self {

@@ -5,12 +5,15 @@
 
 mod charset;
 mod object;
+mod pair;
 mod parse;
+mod parse_pair;
 mod random;
 mod template;
 
 use std::fmt;
 
+use scaivault_crypto::SecretString;
 use scaivault_crypto::entropy::Entropy;
 use scaivault_crypto::error::CryptoError;
 use serde_json::{Value, json};
@@ -18,13 +21,15 @@ use uuid::Builder;
 
 pub use charset::{Charset, Classes};
 pub use object::{builtin, members, overlay};
+pub use pair::{Pair, PairKind};
 pub use random::Random;
 pub use template::Template;
 
 use crate::time::Timestamp;
 
 /// The generators that this server has, as an unknown one is told.
-pub const GENERATORS: [&str; 5] = ["random", "hex", "uuid", "template", "static"];
+pub const GENERATORS: [&str; 9] =
+    ["random", "hex", "uuid", "template", "rsa_keypair", "ec_keypair", "ssh_keypair", "bcrypt_hash", "static"];
 
 /// How many fields a recipe may have.
 pub const MAX_FIELDS: usize = 20;
@@ -53,7 +58,10 @@ pub enum RecipeFaultKind {
     Unknown,
 }
 
-/// A valid recipe: 1 to 20 fields with distinct names.
+/// A generated value and the name it goes to.
+pub type Generated = (String, SecretString);
+
+/// A valid recipe: 1 to 20 fields, no two outputs of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     fields: Vec<RecipeField>,
@@ -77,6 +85,8 @@ pub enum Generator {
     /// Begins with the time it was made at, in milliseconds.
     UuidV7,
     Template(Template),
+    /// The ones with two outputs.
+    Pair(Pair),
     Static {
         value: String,
     },
@@ -100,17 +110,41 @@ impl Recipe {
         self.fields.iter().map(RecipeField::to_json).collect()
     }
 
-    /// Makes the values, in the order of the fields: (name, value). They are secrets: hand them on, don't keep them.
+    /// Whether [`Self::generate`] takes from tenths of a second to many seconds: never do it inside a transaction.
+    pub fn is_slow(&self) -> bool {
+        self.fields.iter().any(|field| matches!(&field.generator, Generator::Pair(pair) if pair.kind.is_slow()))
+    }
+
+    /// The names of all that [`Self::generate`] makes, in its order.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().flat_map(RecipeField::outputs).map(|(_, name)| name)
+    }
+
+    /// Makes the values, in the order of the fields; of two outputs the second comes at once after the first.
     ///
     /// # Errors
-    /// [`CryptoError::Entropy`] when the source of randomness fails.
-    pub fn generate(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Vec<(String, String)>, CryptoError> {
-        let make = |field: &RecipeField| Ok((field.name.clone(), field.generator.generate(entropy, now)?));
-        self.fields.iter().map(make).collect()
+    /// [`CryptoError::Entropy`] when the source of randomness fails, others when the cryptographic library does.
+    pub fn generate(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Vec<Generated>, CryptoError> {
+        let mut made = Vec::new();
+        for field in &self.fields {
+            let (first, second) = field.generator.generate(entropy, now)?;
+            let names = field.outputs().map(|(_, name)| name.to_owned());
+            made.extend(names.zip([Some(first), second].into_iter().flatten()));
+        }
+        Ok(made)
     }
 }
 
 impl RecipeField {
+    /// The setting that names an output, from the field on, and the name.
+    fn outputs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let second = match &self.generator {
+            Generator::Pair(pair) => Some((pair.kind.second_setting(), pair.second.as_str())),
+            _ => None,
+        };
+        [("name", self.name.as_str())].into_iter().chain(second)
+    }
+
     fn to_json(&self) -> Value {
         let (generator, config) = self.generator.to_json();
         json!({"name": self.name, "generator": generator, "config": config})
@@ -118,15 +152,24 @@ impl RecipeField {
 }
 
 impl Generator {
-    fn generate(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<String, CryptoError> {
-        match self {
-            Self::Random(random) => random.generate(entropy),
-            Self::Hex { length } => hex(entropy, *length),
-            Self::UuidV4 => uuid_v4(entropy),
-            Self::UuidV7 => uuid_v7(entropy, now),
-            Self::Template(template) => template.fill(entropy, now),
-            Self::Static { value } => Ok(value.clone()),
-        }
+    fn generate(
+        &self,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+    ) -> Result<(SecretString, Option<SecretString>), CryptoError> {
+        let only = match self {
+            Self::Random(random) => random.generate(entropy)?,
+            Self::Hex { length } => hex(entropy, *length)?,
+            Self::UuidV4 => uuid_v4(entropy)?,
+            Self::UuidV7 => uuid_v7(entropy, now)?,
+            Self::Template(template) => template.fill(entropy, now)?,
+            Self::Pair(pair) => {
+                let (first, second) = pair.kind.generate(entropy)?;
+                return Ok((first, Some(second)));
+            }
+            Self::Static { value } => value.clone(),
+        };
+        Ok((SecretString::new(only), None))
     }
 
     fn to_json(&self) -> (&'static str, Value) {
@@ -136,6 +179,7 @@ impl Generator {
             Self::UuidV4 => ("uuid", json!({"version": 4})),
             Self::UuidV7 => ("uuid", json!({"version": 7})),
             Self::Template(template) => ("template", json!({"template": template.as_str()})),
+            Self::Pair(pair) => pair.to_json(),
             Self::Static { value } => ("static", json!({"value": value})),
         }
     }

@@ -9,7 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Charset, Classes, Generator, Random, Recipe, RecipeField};
+use super::{Charset, Classes, Generated, Generator, Random, Recipe, RecipeField};
 
 /// The keys that the built-in recipe knows (contract 05 section 3).
 const USUAL: [&str; 7] = ["password", "secret", "token", "api_key", "client_secret", "key", "value"];
@@ -27,7 +27,7 @@ pub fn builtin(data: &str) -> Option<Recipe> {
 
 /// The data with the generated values in it: a field that is there keeps its place, a new one comes last. `None` when `data`
 /// is no JSON object.
-pub fn overlay(data: &str, generated: &[(String, String)]) -> Option<String> {
+pub fn overlay(data: &str, generated: &[Generated]) -> Option<String> {
     let members = members(data)?;
     let added: usize = generated.iter().map(|(name, value)| 6 * (name.len() + value.len()) + 8).sum();
     // No growing: a buffer that moves leaves a copy of a secret behind.
@@ -35,13 +35,13 @@ pub fn overlay(data: &str, generated: &[(String, String)]) -> Option<String> {
     for (key, value) in &members {
         write_key(&mut out, key)?;
         match generated.iter().find(|(name, _)| name == key) {
-            Some((_, new)) => serde_json::to_writer(&mut out, new).ok()?,
+            Some((_, new)) => serde_json::to_writer(&mut out, new.expose()).ok()?,
             None => out.extend_from_slice(value.get().as_bytes()),
         }
     }
     for (name, new) in generated.iter().filter(|(name, _)| !members.iter().any(|(key, _)| key == name)) {
         write_key(&mut out, name)?;
-        serde_json::to_writer(&mut out, new).ok()?;
+        serde_json::to_writer(&mut out, new.expose()).ok()?;
     }
     out.extend_from_slice(if out.is_empty() { b"{}" } else { b"}" });
     String::from_utf8(out).ok()

@@ -1,17 +1,21 @@
 //! Reads and checks a recipe, noting every fault.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
 use super::charset::CUSTOM_SIZE;
+use super::parse_pair::pair;
 use super::{
     Charset, Classes, GENERATORS, Generator, MAX_FIELDS, MAX_LENGTH, Random, Recipe, RecipeFault, RecipeField,
 };
 use super::{RecipeFaultKind as Kind, Template};
 
 /// A fault was noted; there is nothing more to say.
-struct Noted;
+pub(super) struct Noted;
+
+pub(super) const BAD_NAME: &str = "must be 1 to 128 of the characters A-Z a-z 0-9 _ . -";
 
 pub(super) fn recipe(text: &str) -> Result<Recipe, Vec<RecipeFault>> {
     let mut faults = Vec::new();
@@ -37,28 +41,27 @@ fn read(text: &str, faults: &mut Vec<RecipeFault>) -> Vec<RecipeField> {
             note(faults, &at, Kind::Type, "must be an object");
             continue;
         };
-        match field(&at, object, faults) {
-            Ok(field) if names.insert(field.name.clone()) => fields.push(field),
-            Ok(_) => {
-                note(faults, &format!("{at}.name"), Kind::Conflict, "must differ from the names of the other fields")
+        let Ok(field) = field(&at, object, faults) else { continue };
+        for (setting, output) in field.outputs() {
+            if !names.insert(output.to_owned()) {
+                note(
+                    faults,
+                    &format!("{at}.{setting}"),
+                    Kind::Conflict,
+                    "must differ from the names of all other outputs",
+                );
             }
-            Err(Noted) => {}
         }
+        fields.push(field);
     }
     fields
 }
 
 fn field(at: &str, object: Map<String, Value>, faults: &mut Vec<RecipeFault>) -> Result<RecipeField, Noted> {
     let mut settings = Settings { at: at.to_owned(), object, faults };
-    let name = settings.require("name", "a string", string).and_then(|name| {
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        let good = (1..=128).contains(&name.len()) && name.bytes().all(known);
-        if good {
-            Ok(name)
-        } else {
-            Err(settings.fault("name", Kind::Format, "must be 1 to 128 of the characters A-Z a-z 0-9 _ . -"))
-        }
-    });
+    let name = settings
+        .require("name", "a string", string)
+        .and_then(|name| if is_name(&name) { Ok(name) } else { Err(settings.fault("name", Kind::Format, BAD_NAME)) });
     let kind = settings.require("generator", "a string", string);
     let config = settings.get("config", "an object", |value| value.as_object().cloned());
     settings.no_others();
@@ -67,16 +70,16 @@ fn field(at: &str, object: Map<String, Value>, faults: &mut Vec<RecipeFault>) ->
         return Err(settings.fault("generator", Kind::Format, &format!("must be one of {}", GENERATORS.join(", "))));
     }
     let mut config = Settings { at: format!("{at}.config"), object: config?.unwrap_or_default(), faults };
-    let generator = generator(&kind, &mut config);
+    let generator = generator(&kind, name.as_ref().map(String::as_str).unwrap_or_default(), &mut config);
     config.no_others();
     Ok(RecipeField { name: name?, generator: generator? })
 }
 
 /// `kind` is one of [`GENERATORS`].
-fn generator(kind: &str, config: &mut Settings<'_>) -> Result<Generator, Noted> {
+fn generator(kind: &str, name: &str, config: &mut Settings<'_>) -> Result<Generator, Noted> {
     match kind {
         "random" => random(config).map(Generator::Random),
-        "hex" => Ok(Generator::Hex { length: config.length()? }),
+        "hex" => Ok(Generator::Hex { length: config.length(MAX_LENGTH)? }),
         "uuid" => match config.get("version", "an integer", Value::as_i64)?.unwrap_or(4) {
             4 => Ok(Generator::UuidV4),
             7 => Ok(Generator::UuidV7),
@@ -87,12 +90,13 @@ fn generator(kind: &str, config: &mut Settings<'_>) -> Result<Generator, Noted> 
             let template = Template::parse(&text).map_err(|fault| config.fault("template", Kind::Format, &fault))?;
             Ok(Generator::Template(template))
         }
+        "rsa_keypair" | "ec_keypair" | "ssh_keypair" | "bcrypt_hash" => pair(kind, name, config).map(Generator::Pair),
         _ => Ok(Generator::Static { value: config.require("value", "a string", string)? }),
     }
 }
 
 fn random(config: &mut Settings<'_>) -> Result<Random, Noted> {
-    let length = config.length();
+    let length = config.length(MAX_LENGTH);
     let charset = charset(config);
     let mut demanded = |name| config.get(name, "a boolean", Value::as_bool).map(Option::unwrap_or_default);
     let classes =
@@ -127,14 +131,14 @@ fn charset(config: &mut Settings<'_>) -> Result<Charset, Noted> {
 }
 
 /// The keys of one object; each is taken when it is read, so that what is left is unknown.
-struct Settings<'a> {
+pub(super) struct Settings<'a> {
     at: String,
     object: Map<String, Value>,
     faults: &'a mut Vec<RecipeFault>,
 }
 
 impl Settings<'_> {
-    fn get<T>(&mut self, name: &str, what: &str, read: fn(&Value) -> Option<T>) -> Result<Option<T>, Noted> {
+    pub(super) fn get<T>(&mut self, name: &str, what: &str, read: fn(&Value) -> Option<T>) -> Result<Option<T>, Noted> {
         let Some(value) = self.object.remove(name) else { return Ok(None) };
         read(&value).map(Some).ok_or_else(|| self.fault(name, Kind::Type, &format!("must be {what}")))
     }
@@ -144,10 +148,15 @@ impl Settings<'_> {
     }
 
     /// `length`, 32 by default.
-    fn length(&mut self) -> Result<u32, Noted> {
-        let length = self.get("length", "an integer", Value::as_i64)?.unwrap_or(32);
-        let length = u32::try_from(length).ok().filter(|length| (1..=MAX_LENGTH).contains(length));
-        length.ok_or_else(|| self.fault("length", Kind::Range, &format!("must be between 1 and {MAX_LENGTH}")))
+    pub(super) fn length(&mut self, max: u32) -> Result<u32, Noted> {
+        self.number("length", 32, 1..=max)
+    }
+
+    pub(super) fn number(&mut self, name: &str, default: u32, range: RangeInclusive<u32>) -> Result<u32, Noted> {
+        let given = self.get(name, "an integer", Value::as_i64)?.unwrap_or(default.into());
+        let number = u32::try_from(given).ok().filter(|number| range.contains(number));
+        let message = || format!("must be between {} and {}", range.start(), range.end());
+        number.ok_or_else(|| self.fault(name, Kind::Range, &message()))
     }
 
     fn no_others(&mut self) {
@@ -158,13 +167,18 @@ impl Settings<'_> {
         }
     }
 
-    fn fault(&mut self, name: &str, kind: Kind, message: &str) -> Noted {
+    pub(super) fn fault(&mut self, name: &str, kind: Kind, message: &str) -> Noted {
         note(self.faults, &format!("{}.{name}", self.at), kind, message);
         Noted
     }
 }
 
-fn string(value: &Value) -> Option<String> {
+pub(super) fn is_name(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(known)
+}
+
+pub(super) fn string(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 

@@ -5,11 +5,17 @@ use scaivault_crypto::entropy::SystemEntropy;
 
 use super::*;
 
+mod pair;
+
 const SAMPLE: &str = r#"[{"name":"password","generator":"random","config":{"length":24,"charset":"safe","require_upper":true,
     "require_lower":true,"require_digit":true,"require_symbol":true}}]"#;
 
 fn recipe(text: &str) -> Recipe {
     Recipe::parse(text).unwrap_or_else(|faults| panic!("{faults:?}"))
+}
+
+fn secret(text: &str) -> SecretString {
+    SecretString::new(text.to_owned())
 }
 
 /// A recipe of one field named `v`.
@@ -23,7 +29,8 @@ fn faults(result: Result<Recipe, Vec<RecipeFault>>) -> Vec<String> {
 }
 
 fn values(recipe: &Recipe) -> Vec<(String, String)> {
-    recipe.generate(&SystemEntropy::new(), Timestamp::from_seconds(1_700_000_000)).unwrap()
+    let made = recipe.generate(&SystemEntropy::new(), Timestamp::from_seconds(1_700_000_000)).unwrap();
+    made.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect()
 }
 
 fn value(generator: &str, config: &str) -> String {
@@ -91,8 +98,11 @@ fn v_3_templates_know_four_placeholders() {
 #[test]
 fn v_9_what_is_unknown_is_named() {
     let faults = |text: &str| faults(Recipe::parse(text));
-    let bad = Recipe::parse(r#"[{"name":"v","generator":"rsa_keypair"}]"#).unwrap_err();
-    assert_eq!(bad[0].message, "must be one of random, hex, uuid, template, static");
+    let bad = Recipe::parse(r#"[{"name":"v","generator":"dsa_keypair"}]"#).unwrap_err();
+    assert_eq!(
+        bad[0].message,
+        "must be one of random, hex, uuid, template, rsa_keypair, ec_keypair, ssh_keypair, bcrypt_hash, static"
+    );
     assert_eq!(
         faults(
             r#"[{"name":"a b","generator":"random","config":{"charset":"latin","size":3,"length":"5"},"x":1},
@@ -191,7 +201,7 @@ fn the_built_in_recipe_picks_one_field() {
 
 #[test]
 fn v_6_overlaid_data_keeps_all_else() {
-    let new = [("password".to_owned(), "n\"1".to_owned()), ("extra".to_owned(), "é".to_owned())];
+    let new = [("password", "n\"1"), ("extra", "é")].map(|(name, value)| (name.to_owned(), secret(value)));
     assert_eq!(
         overlay(r#"{"z":1.50,"password":"old","big":12345678901234567890,"o":{"b":1e400,"a":[ ]}}"#, &new).unwrap(),
         r#"{"z":1.50,"password":"n\"1","big":12345678901234567890,"o":{"b":1e400,"a":[ ]},"extra":"é"}"#
@@ -233,6 +243,6 @@ proptest! {
     fn no_text_makes_the_parser_panic(text in "\\PC{0,80}", name in "\\PC{0,9}") {
         let _ = Recipe::parse(&text);
         let _ = Template::parse(&text);
-        let _ = overlay(&text, &[(name, text.clone())]);
+        let _ = overlay(&text, &[(name, secret(&text))]);
     }
 }

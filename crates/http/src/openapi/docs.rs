@@ -1,6 +1,6 @@
 //! What each route takes and answers, beside what the table and the types say themselves.
 
-use scaivault_api::{audit, identity, policy, rotation_policy, secret, secret_policy, system, token};
+use scaivault_api::{audit, batch, identity, policy, rotation_policy, secret, secret_policy, system, token};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -78,6 +78,7 @@ pub(super) fn all() -> Vec<Doc> {
 }
 
 fn secrets() -> Vec<Doc> {
+    use batch::*;
     use secret::*;
     const LIST: &[&str] = &[
         "prefix",
@@ -124,11 +125,25 @@ fn secrets() -> Vec<Doc> {
                 doc("POST", concat!($root, "/{path}/rotate"), "Rotate now")
                     .body::<SecretRotate>()
                     .ok::<SecretRotated>(),
+                doc("POST", concat!($root, "/{path}/move"), "Move a secret, or all below a folder")
+                    .body::<SecretMove>()
+                    .ok::<SecretsMoved>(),
+                doc("POST", concat!($root, "/{path}/copy"), "Copy a secret, or all below a folder")
+                    .body::<SecretCopy>()
+                    .ok::<SecretsCopied>(),
             ]
         };
     }
     let mut docs: Vec<Doc> = of!("/v1/secrets");
     docs.extend(of!("/v1/partner/secrets"));
+    docs.extend([
+        doc("POST", "/v1/secrets/batch", "Read many values; each path is decided and recorded on its own")
+            .body::<BatchRead>()
+            .ok::<BatchValues>(),
+        doc("POST", "/v1/secrets/batch/metadata", "Everything but the values of many secrets")
+            .body::<BatchMetadata>()
+            .ok::<BatchOverviews>(),
+    ]);
     docs
 }
 

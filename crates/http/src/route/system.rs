@@ -141,15 +141,27 @@ pub(crate) fn metrics() -> Box<dyn Endpoint> {
 
 /// The metrics without a token: on the main port if the operator says so, and on a port of their own.
 pub(crate) async fn scrape(call: Call) -> Result<Reply> {
-    Ok(Reply::text(call.vault.scrape().await?, METRICS_CONTENT_TYPE))
+    let content_type = metrics_type(&call.parts.headers);
+    Ok(Reply::text(call.vault.scrape().await?, content_type))
 }
 
 fn metrics_op(input: &Input<'_>) -> Result<ReadMetrics> {
     no_filters(input).map(|()| ReadMetrics)
 }
 
-fn metrics_text(text: String, _input: &Input<'_>) -> Result<Reply> {
-    Ok(Reply::text(text, METRICS_CONTENT_TYPE))
+fn metrics_text(text: String, input: &Input<'_>) -> Result<Reply> {
+    Ok(Reply::text(text, metrics_type(input.headers)))
+}
+
+/// The text is OpenMetrics, which readers of the older format take as well: what differs are comments to them. It is called by
+/// the name that the client asked for, and by the older one to who asked for none.
+fn metrics_type(headers: &http::HeaderMap) -> &'static str {
+    let accepts = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("application/openmetrics-text") {
+        METRICS_CONTENT_TYPE
+    } else {
+        "text/plain; version=0.0.4; charset=utf-8"
+    }
 }
 
 pub(crate) async fn seal_status(call: Call) -> Result<Reply> {

@@ -1,5 +1,6 @@
 //! Finds misspelt variables: `RATE_LIMIT_RAED=5` must not leave reads at their default unnoticed.
 
+use super::env::Env;
 use scaivault_domain::rate::RateCategory;
 
 use super::Warning;
@@ -58,4 +59,15 @@ pub(super) fn names(names: &[String]) -> Result<Vec<Warning>, ConfigError> {
 /// One line, whatever someone put into a name.
 fn shown(name: &str) -> String {
     name.chars().take(128).flat_map(char::escape_debug).collect()
+}
+
+/// Settings of what comes with later releases: not used yet, but a bad value is told now and not then.
+pub(super) fn later_settings(env: &Env<'_>) -> Result<(), ConfigError> {
+    env.flag("CONSOLE_ENABLED", true)?;
+    env.flag("WEBHOOK_ALLOW_HTTP", false)?;
+    env.span("IDENTITY_SYNC_INTERVAL", "15m")?;
+    for name in ["WEBHOOK_ALLOWED_CIDRS", "WEBHOOK_DENIED_CIDRS"] {
+        env.list(name, "must be networks in CIDR form, as 10.0.0.0/8", |entry| entry.parse::<ipnet::IpNet>().ok())?;
+    }
+    Ok(())
 }

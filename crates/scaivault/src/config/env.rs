@@ -82,7 +82,9 @@ impl<'a> Env<'a> {
     /// A duration that may be zero.
     pub(super) fn span_or_zero(&self, name: &str, default: &str) -> Result<Span, ConfigError> {
         let text = self.text(name)?.unwrap_or_else(|| default.to_owned());
-        Span::parse(&text).map_err(|error| ConfigError::new(name, error.to_string()))
+        // A bare zero needs no unit (contract 12 section 2: `0` = ask the provider each time).
+        let text = if text == "0" { "0s" } else { &text };
+        Span::parse(text).map_err(|error| ConfigError::new(name, error.to_string()))
     }
 
     pub(super) fn address(&self, name: &str) -> Result<Option<SocketAddr>, ConfigError> {

@@ -102,6 +102,10 @@ fn y_13_bad_values_name_the_variable_and_never_the_value() {
         ("DATABASE_URL", "mysql://x"),
         ("KMS_PROVIDER", "shamir"),
         ("BIND_ADDRESS", "8443"),
+        ("CONSOLE_ENABLED", "x"),
+        ("WEBHOOK_ALLOW_HTTP", "x"),
+        ("WEBHOOK_DENIED_CIDRS", "10.0.0.0/33"),
+        ("IDENTITY_SYNC_INTERVAL", "x"),
     ] {
         assert!(refused(&[(name, value)]).starts_with(name), "{name}={value}");
     }
@@ -117,10 +121,10 @@ fn unknown_names_of_three_families_are_warnings() {
         ("KMS_KEY_ID", "k"),
         ("REDIS_URL", "redis://:hunter2@x"),
         ("SCAIKEY_URL", "x"),
-        ("IDENTITY_SYNC_INTERVAL", "x"),
-        ("WEBHOOK_ALLOW_HTTP", "x"),
+        ("IDENTITY_SYNC_INTERVAL", "15m"),
+        ("WEBHOOK_ALLOW_HTTP", "true"),
         ("OBJECT_STORE_PROVIDER", "s3"),
-        ("CONSOLE_ENABLED", "x"),
+        ("CONSOLE_ENABLED", "false"),
         ("PATH", "/bin"),
     ];
     let (_, warnings) = read(&names).unwrap();

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod batch;
 mod check;
 mod convention;
 mod identity;
+mod metrics_port;
 mod policy;
 mod recipe;
 mod rotation;

@@ -40,7 +40,10 @@ async fn details_and_metrics_ask_for_one() {
     assert_eq!(detailed["checks"]["database"]["engine"], "sqlite");
     assert_eq!(detailed["checks"]["encryption"]["provider"], "file");
     let metrics = app.root().get("/v1/metrics").await.expect(200);
-    assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    let asked =
+        app.root().get("/v1/metrics").header("accept", "application/openmetrics-text;version=1.0.0").await.expect(200);
+    assert!(asked.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     for line in [
         "scaivault_requests_total{method=\"PUT\",path_category=\"write\",status=\"201\"} 1",
         "scaivault_requests_total{method=\"GET\",path_category=\"system\",status=\"401\"} 1",

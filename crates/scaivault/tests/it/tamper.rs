@@ -225,6 +225,8 @@ async fn u_3_without_the_trail_nothing_is_disclosed_and_nothing_changes() {
         no_trail(root.get("/v1/secrets/a").await);
         no_trail(root.get("/v1/secrets/a").header("cache-control", "no-cache").await);
         no_trail(root.get("/v1/secrets").await);
+        no_trail(root.post("/v1/secrets/batch", json!({"paths": ["a", "none"]})).await);
+        no_trail(root.post("/v1/secrets/batch/metadata", json!({"paths": ["a"]})).await);
         no_trail(stranger.get("/v1/secrets/a").await);
         no_trail(root.get("/v1/secrets/a%20b").await);
         no_trail(app.with_token("scv_nonsense").get("/v1/secrets/a").await);

@@ -123,6 +123,9 @@ async fn whoever_has_no_policy_learns_the_same_of_what_exists_and_what_does_not(
     for route in guarded().into_iter().filter(|route| route.pattern.starts_with("/v1/secrets/{path}")) {
         let body = match route.method {
             "PUT" => json!({"data": {}}),
+            "POST" if route.pattern.ends_with("/move") || route.pattern.ends_with("/copy") => {
+                json!({"destination": "walk/elsewhere"})
+            }
             _ => json!({}),
         };
         let mut answers = Vec::new();

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use scaivault_domain::time::Timestamp;
+use tokio::sync::Notify;
 
 /// Entries after which a checkpoint is due (contract 06 section 4).
 pub(crate) const CHECKPOINT_ENTRIES: i64 = 1000;
@@ -19,6 +20,8 @@ pub(crate) struct Growth {
     streams: Mutex<HashMap<String, Stand>>,
     reconciled: AtomicBool,
     last_checkpoint: Mutex<Option<Timestamp>>,
+    /// Told when a stream has grown by a checkpoint's worth.
+    due_now: Notify,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,17 +30,28 @@ struct Stand {
     signed_seq: i64,
     /// When the job first saw entries that no checkpoint covers.
     waiting_since: Option<Timestamp>,
+    /// The job was told of this stream and has not signed it yet.
+    told: bool,
 }
 
 impl Growth {
     /// Notes a durable entry.
     pub(crate) fn appended(&self, stream: &str, seq: i64) {
         let mut streams = self.streams.lock();
-        if let Some(stand) = streams.get_mut(stream) {
-            stand.last_seq = stand.last_seq.max(seq);
-        } else {
+        let Some(stand) = streams.get_mut(stream) else {
             streams.insert(stream.to_owned(), Stand { last_seq: seq, ..Stand::default() });
+            return;
+        };
+        stand.last_seq = stand.last_seq.max(seq);
+        if !stand.told && stand.last_seq.saturating_sub(stand.signed_seq) >= CHECKPOINT_ENTRIES {
+            stand.told = true;
+            self.due_now.notify_one();
         }
+    }
+
+    /// Waits until a stream has grown by a checkpoint's worth.
+    pub(crate) async fn wait_until_due(&self) {
+        self.due_now.notified().await;
     }
 
     /// The highest number that was made durable in this process; the stream can't be shorter unless somebody shortened it.
@@ -86,6 +100,7 @@ impl Growth {
         if let Some(stand) = self.streams.lock().get_mut(stream) {
             stand.signed_seq = stand.signed_seq.max(seq);
             stand.waiting_since = None;
+            stand.told = false;
         }
         self.saw_checkpoint(at);
     }
@@ -95,6 +110,7 @@ impl Growth {
         if let Some(stand) = self.streams.lock().get_mut(stream) {
             stand.signed_seq = stand.signed_seq.max(stand.last_seq.saturating_sub(1));
             stand.waiting_since = Some(now);
+            stand.told = false;
         }
     }
 

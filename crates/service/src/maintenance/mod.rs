@@ -34,6 +34,13 @@ impl Vault {
         while !*stop.borrow() {
             tokio::select! {
                 _ = ticks.tick() => {}
+                // Under load a thousand entries come faster than the ticks.
+                () = self.growth.wait_until_due() => {
+                    if !self.is_sealed() {
+                        report("checkpoints", self.write_checkpoints(false).await.map(|_| ()));
+                    }
+                    continue;
+                }
                 changed = stop.changed() => match changed {
                     Ok(()) => continue,
                     Err(_) => break,

@@ -65,6 +65,14 @@ impl<K: Hash + Eq> Buckets<K> {
         })
     }
 
+    pub(super) fn look<Q>(&self, key: &Q, now: i64) -> Decision
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.with(key, now, |bucket| bucket.level >= UNIT)
+    }
+
     pub(super) fn charge<Q>(&self, key: &Q, units: u32, now: i64) -> Decision
     where
         K: Borrow<Q>,

@@ -190,3 +190,14 @@ fn a_network_of_64_bits_is_one_client() {
     // Mapped addresses share their first 96 bits and are clients of their own.
     assert!(limiter.admit(v6("::ffff:192.0.2.1"), 0).allowed && limiter.admit(v6("::ffff:192.0.2.2"), 0).allowed);
 }
+
+#[test]
+fn looking_takes_nothing_and_sees_what_was_charged() {
+    let (clock, limiter) = (clock(), RateLimiter::new(&RateLimits::default()));
+    let look = || limiter.look("a", RateCategory::AuditExport, now(&clock));
+    assert_eq!((look().allowed, look().remaining), (true, 5));
+    limiter.charge("a", RateCategory::AuditExport, 7, now(&clock));
+    assert_eq!((look().allowed, look().remaining, look().retry_after_seconds), (false, 0, 36));
+    clock.advance(36);
+    assert!(look().allowed);
+}

@@ -135,7 +135,7 @@ impl DeleteVersion {
         let heir = stored.iter().map(|version| version.version).find(|version| *version != self.version);
         let Some(heir) = heir else {
             let message = "This is the only version; delete the secret instead";
-            return Err(Error::new(Code::LastVersion, message).with("path", path.as_str()));
+            return Err(Error::new(Code::LastVersion, message));
         };
         secret_version::remove(tx, &record.id, self.version, cx.now)?;
         tx.changed(Change::Erased);

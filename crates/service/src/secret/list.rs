@@ -2,7 +2,7 @@
 
 use scaivault_domain::access::{Permit, SecretScope, Space, Target};
 use scaivault_domain::action::Action;
-use scaivault_domain::glob::covering_prefixes;
+use scaivault_domain::glob::{common_ranges, covering_prefixes};
 use scaivault_domain::path::PathPrefix;
 use scaivault_domain::policy::Visibility;
 use scaivault_domain::time::Timestamp;
@@ -246,18 +246,7 @@ impl Sight {
                 Visibility::Globs(some) => globs.extend(some),
             }
         }
-        let mut ranges: Vec<String> = covering_prefixes(globs)
-            .into_iter()
-            .filter_map(|range| {
-                if range.starts_with(prefix) {
-                    Some(range)
-                } else {
-                    prefix.starts_with(&range).then(|| prefix.to_owned())
-                }
-            })
-            .collect();
-        ranges.dedup();
-        ranges
+        common_ranges(&[prefix.to_owned()], &covering_prefixes(globs))
     }
 
     fn count(&self, view: &mut ReadView<'_>, scope: &SecretScope, filter: &ListFilter, now: Timestamp) -> Result<i64> {

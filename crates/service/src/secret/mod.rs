@@ -1,33 +1,43 @@
 //! Secrets: one file an operation, and here what they share.
 
+mod batch_metadata;
+mod batch_read;
 mod delete;
 mod list;
 mod metadata;
 mod patch;
 mod read;
+mod relocate;
 mod restore;
 pub(crate) mod rotate;
 mod versions;
 pub(crate) mod write;
 
+pub use batch_metadata::{ManyMetadata, ReadManyMetadata};
+pub use batch_read::{ReadSecrets, ReadWithMetadata, ValueWithMetadata};
 pub use delete::{Delete, DeleteSecret, DeleteVersion, Deleted, DeletedSecret, DeletedVersion};
 pub use list::{ExpiringPage, ExpiringSecrets, ListFilter, ListItem, ListPage, ListSecrets, Sort};
 pub use metadata::{ReadMetadata, RotationStatus, SecretOverview};
 pub use patch::PatchSecret;
 pub use read::{ReadSecret, SecretValue, Select, ValueRead};
+pub use relocate::{CopySecrets, Journey, MoveSecrets, Relocated};
 pub use restore::RestoreSecret;
 pub use rotate::{NewValue, RotateSecret, Rotated};
 pub use scaivault_store::secret_list::Criteria;
 pub use versions::{ListVersions, VersionEntry, VersionList};
 pub use write::{Attach, OptionsChange, WriteSecret, Written};
 
+use std::sync::Arc;
+
 use scaivault_domain::access::SecretScope;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::Database;
 use scaivault_store::secret::{self, Presence, SecretRecord, Trash};
+use scaivault_store::{Database, WriteTx, key};
 
-use crate::error::{Code, Error, Result};
+use crate::context::Context;
+use crate::error::{Code, Error, Outage, Result};
+use crate::keyring::KeySet;
 
 /// `If-Match`: which version the caller believes is current (contract 00 section 7).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,4 +112,14 @@ pub(crate) fn live(
 /// The path a permit was given for.
 pub(crate) fn permitted_path(permit: &scaivault_domain::access::Permit) -> Result<&SecretPath> {
     permit.path().ok_or_else(|| Error::internal("an operation on a secret has no path"))
+}
+
+/// The keys to seal with. They were fetched before this transaction: sealed under one that was destroyed meanwhile, a value would
+/// be lost.
+pub(crate) fn sealing_keys(tx: &mut WriteTx<'_>, cx: &Context<'_>, scope: &SecretScope) -> Result<Arc<KeySet>> {
+    let keys = cx.secret_keys(scope)?;
+    if !key::exists(tx, keys.sealing_id()?)? {
+        return Err(Error::unavailable(Outage::Kms, "the sealing key is gone"));
+    }
+    Ok(keys)
 }

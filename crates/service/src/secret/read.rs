@@ -92,7 +92,6 @@ impl Query for ReadSecret {
     }
 
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<ValueRead> {
-        let ticket = cx.vault.secrets.ticket();
         let record = live(view, permit.secrets(), &self.path, cx.now)?;
         if let Some(end) = record.expires_at.filter(|_| record.is_expired(cx.now)) {
             return Err(expired(&record, end));
@@ -103,7 +102,7 @@ impl Query for ReadSecret {
         let read = self.disclose(permit, cx, &record, &version, &value);
         if version.version == record.current_version && read.is_ok() {
             let namespace = permit.secrets().namespace();
-            cx.vault.secrets.insert(ticket, namespace, Arc::new(CachedSecret { record, version, value }));
+            cx.vault.secrets.insert(cx.ticket, namespace, Arc::new(CachedSecret { record, version, value }));
         }
         read
     }

@@ -110,7 +110,7 @@ fn value_needed() -> Error {
 /// A new value: the recipe of the secret, else of its rotation policy, else the built-in one, laid over the current data.
 pub(crate) fn generate(
     tx: &mut WriteTx<'_>,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     scope: &SecretScope,
     record: &SecretRecord,
     policy: Option<&RotationPolicyRecord>,
@@ -129,7 +129,7 @@ pub(crate) fn generate(
         }
         None => recipe::builtin(current).ok_or_else(no_recipe)?,
     };
-    overlaid(cx, &recipe, current)
+    cx.generated(&recipe, current)
 }
 
 /// The recipe of a stored secret policy.
@@ -142,13 +142,6 @@ pub(crate) fn recipe_of(policy: &SecretPolicyRecord) -> Result<Recipe> {
         return Err(Error::new(Code::InvalidState, message).with("state", "inactive"));
     }
     Recipe::parse(&policy.fields.to_string()).map_err(|_| Error::internal("a stored recipe can't be read"))
-}
-
-/// Generates and lays the fields over `data` (compact JSON object); other fields stay.
-pub(crate) fn overlaid(cx: &Context<'_>, recipe: &Recipe, data: &str) -> Result<SecretString> {
-    let fields = recipe.generate(&*cx.vault.entropy, cx.now).map_err(Error::internal)?;
-    let text = recipe::overlay(data, &fields).ok_or_else(|| Error::internal("stored data is no object"))?;
-    Ok(SecretString::new(text))
 }
 
 fn no_recipe() -> Error {

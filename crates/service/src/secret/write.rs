@@ -14,11 +14,11 @@ use scaivault_domain::time::Timestamp;
 use scaivault_store::rotation_policy::RotationPolicyRecord;
 use scaivault_store::secret::{self, Presence, RotationAttachment, SecretRecord};
 use scaivault_store::secret_version::{self, VersionRecord};
-use scaivault_store::{WriteTx, key, rotation_policy, secret_policy};
+use scaivault_store::{WriteTx, rotation_policy, secret_policy};
 
-use super::{IfMatch, deleted, permitted_path, version_conflict};
+use super::{IfMatch, deleted, permitted_path, sealing_keys, version_conflict};
 use crate::context::{Context, Outcome};
-use crate::error::{Code, Error, Outage, Result};
+use crate::error::{Code, Error, Result};
 use crate::operation::{Command, Operation};
 
 /// A change to what is attached: absent leaves it.
@@ -335,11 +335,7 @@ pub(crate) fn add_version(
     data: &SecretString,
 ) -> Result<()> {
     let version = record.last_version + 1;
-    let keys = cx.secret_keys(scope)?;
-    // The keys were fetched before this transaction: sealed under one that was destroyed meanwhile, the value would be lost.
-    if !key::exists(tx, keys.sealing_id()?)? {
-        return Err(Error::unavailable(Outage::Kms, "the sealing key is gone"));
-    }
+    let keys = sealing_keys(tx, cx, scope)?;
     let sealed = keys.seal(&record.id, version, &record.path, data.expose().as_bytes(), &*cx.vault.entropy)?;
     let row = VersionRecord { version, created_at: cx.now, created_by: cx.actor().to_owned(), readable_until: None };
     secret_version::insert(tx, &record.id, &row, &sealed)?;

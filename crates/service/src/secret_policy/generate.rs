@@ -13,7 +13,7 @@ use super::existing;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::operation::{Command, Operation};
-use crate::secret::rotate::{overlaid, recipe_of};
+use crate::secret::rotate::recipe_of;
 use crate::secret::{IfMatch, OptionsChange, WriteSecret, Written, deleted, permitted_path};
 
 /// `POST /v1/secret-policies/{id}/generate`
@@ -46,7 +46,7 @@ impl Command for GenerateSecret {
         let recipe = recipe_of(&policy)?;
         let data = match secret::look(tx, permit.secrets(), permitted_path(permit)?, cx.now)? {
             Presence::Deleted(_, trash) => return Err(deleted(trash)),
-            Presence::Absent => overlaid(cx, &recipe, "{}")?,
+            Presence::Absent => cx.generated(&recipe, "{}")?,
             Presence::Live(record) => over_current(tx, cx, permit.secrets(), &record, &recipe)?,
         };
         let write = WriteSecret {
@@ -67,7 +67,7 @@ impl Command for GenerateSecret {
 /// The generated fields laid over the current value; the caller needs no right to read it and does not get to see it.
 fn over_current(
     tx: &mut WriteTx<'_>,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     scope: &SecretScope,
     record: &SecretRecord,
     recipe: &Recipe,
@@ -77,5 +77,5 @@ fn over_current(
         .ok_or_else(|| Error::internal("the current version has no value"))?;
     let current = cx.secret_keys(scope)?.open(&record.id, version, &record.path, &sealed)?;
     let current = std::str::from_utf8(current.expose()).map_err(|_| Error::internal("a value is no text"))?;
-    overlaid(cx, recipe, current)
+    cx.generated(recipe, current)
 }

@@ -11,7 +11,6 @@ use super::{checked_recipe, existing};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
 use crate::operation::{Operation, Query};
-use crate::secret::rotate::overlaid;
 
 /// `POST /v1/secret-policies/{id}/preview` and `POST /v1/secret-policies/preview`
 #[derive(Debug, Clone)]
@@ -56,7 +55,7 @@ impl Query for PreviewRecipe {
                 &saved
             }
         };
-        Ok(Preview { data: overlaid(cx, recipe, "{}")? })
+        Ok(Preview { data: cx.generated(recipe, "{}")? })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Secrets and their versions.
 
 use scaivault_store::secret::{self, Presence, Trash};
+use scaivault_store::secret_list::Criteria;
 use scaivault_store::secret_version::{self, SealedValue, VersionAt, VersionRecord};
-use scaivault_store::{Store, access_count};
+use scaivault_store::{Store, access_count, secret_list};
 
 use crate::{at, engines, path, record, scope};
 
@@ -147,5 +148,59 @@ async fn reads_are_counted_by_hour_and_leave_the_window() {
         assert_eq!((seen(31).reads_30d, seen(31).last_accessed_at), (0, Some(at(10))));
         store.write(|tx| access_count::prune(tx, at(31 * 86_400))).await.unwrap();
         assert_eq!(seen(31).last_accessed_at, Some(at(10)), "the newest hour says when it was last read");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relocated_secret_keeps_its_versions_tags_and_statistics() {
+    for bench in engines() {
+        let store = bench.open();
+        store
+            .write(|tx| {
+                for (id, place) in [("sec_1", "a/b"), ("sec_2", "a/c"), ("sec_old", "x/y")] {
+                    let mut secret = record(id, place);
+                    secret.metadata.tags = vec!["t".to_owned(), "u".to_owned()];
+                    secret.trash = (id == "sec_old").then(|| Trash { deleted_at: at(1), recoverable_until: at(2) });
+                    secret::insert(tx, &scope("tnt_a"), &secret)?;
+                    let value = SealedValue { data_key: vec![1], ciphertext: vec![2] };
+                    secret_version::insert(tx, id, &version(1, 10), &value)?;
+                    access_count::add(tx, id, 1, 3, at(5))?;
+                }
+                secret_version::insert_tombstone(tx, "sec_1", &version(2, 20), at(30))?;
+                let Presence::Live(secret) = secret::look(tx, &scope("tnt_a"), &path("a/b"), at(10))? else {
+                    panic!("it is there");
+                };
+                for (number, data_key) in secret_version::data_keys(tx, "sec_1")? {
+                    assert_eq!((number, data_key), (1, vec![1]));
+                    secret_version::replace_data_key(tx, "sec_1", number, &[9])?;
+                }
+                // What lies there is past its retention: it gives way.
+                secret::relocate(tx, &scope("tnt_a"), &secret, &path("x/y"), at(10))
+            })
+            .await
+            .unwrap();
+        let presence =
+            |place: &str| store.read(|view| secret::look(view, &scope("tnt_a"), &path(place), at(0))).unwrap();
+        assert!(matches!(presence("a/b"), Presence::Absent));
+        let Presence::Live(moved) = presence("x/y") else { panic!("it went there") };
+        assert_eq!((moved.id.as_str(), moved.updated_at, moved.created_at), ("sec_1", at(10), at(0)));
+        let value = store.read(|view| secret_version::value(view, "sec_1", 1)).unwrap().unwrap();
+        assert_eq!(value, SealedValue { data_key: vec![9], ciphertext: vec![2] });
+        let history = store.read(|view| secret_version::history(view, "sec_1")).unwrap();
+        assert_eq!(history, [(version(1, 10), None), (version(2, 20), Some(at(30)))]);
+        assert!(store.read(|view| secret_version::history(view, "sec_old")).unwrap().is_empty());
+        assert_eq!(store.read(|view| access_count::of(view, "sec_1", at(6))).unwrap().last_accessed_at, Some(at(5)));
+        let criteria = Criteria { tags: vec!["u".to_owned()], ..Criteria::default() };
+        let mut tagged = Vec::new();
+        store
+            .read(|view| {
+                secret_list::paths(view, &scope("tnt_a"), "", &criteria, at(0), |path, _| {
+                    tagged.push(path.to_owned());
+                    Ok(())
+                })
+            })
+            .unwrap();
+        tagged.sort();
+        assert_eq!(tagged, ["a/c", "x/y"]);
     }
 }

@@ -10,7 +10,7 @@ use scaivault_service::secret::{
 use scaivault_service::{Code, Error, FaultCode, Result};
 
 use super::render::overview_view;
-use crate::extract::{Faults, QueryReader, Text, present};
+use crate::extract::{Controls, Faults, QueryReader, Text, present};
 use crate::input::{Input, invalid_path};
 use crate::reply::Reply;
 
@@ -23,7 +23,7 @@ pub(crate) fn list(input: &Input<'_>) -> Result<ListSecrets> {
     let (mut query, page) = input.list(&faults, DEFAULT_LIMIT, MAX_LIMIT);
     let prefix = prefix(&mut query, &faults);
     let criteria = Criteria {
-        tags: query.strings("tag", &Text::chars(1..=64)),
+        tags: query.strings("tag", &Text::chars(1..=64).controls(Controls::None)),
         secret_type: secret_type(&mut query, &faults),
         owner: query.string("owner", &Text::chars(1..=256)),
         expires_before: query.time("expires_before"),

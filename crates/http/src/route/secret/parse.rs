@@ -45,7 +45,7 @@ pub(crate) fn read(input: &Input<'_>) -> Result<ReadSecret> {
     Ok(ReadSecret { space: input.space, path: present(path)?, select, include_retired, known_versions, any_known })
 }
 
-fn if_match(input: &Input<'_>, faults: &Faults) -> IfMatch {
+pub(super) fn if_match(input: &Input<'_>, faults: &Faults) -> IfMatch {
     match headers::if_match(input.headers, faults) {
         None => IfMatch::Anything,
         Some(extract::IfMatch::Any) => IfMatch::Exists,

@@ -3,7 +3,7 @@
 use scaivault_api::secret as wire;
 use scaivault_domain::secret::{Metadata, VersionState};
 use scaivault_domain::time::Timestamp;
-use scaivault_service::secret::{Deleted, Rotated, SecretOverview, ValueRead, VersionList, Written};
+use scaivault_service::secret::{Deleted, Rotated, SecretOverview, SecretValue, ValueRead, VersionList, Written};
 use scaivault_service::{Error, Result};
 use serde_json::value::RawValue;
 
@@ -27,14 +27,18 @@ fn metadata_of(metadata: &Metadata) -> wire::Metadata {
     }
 }
 
+/// The value as it was written.
+pub(super) fn payload(secret: &SecretValue) -> Result<Box<RawValue>> {
+    RawValue::from_string(secret.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))
+}
+
 pub(crate) fn value(read: ValueRead, _input: &Input<'_>) -> Result<Reply> {
     let secret = match read {
         ValueRead::NotModified { version } => return Ok(Reply::empty().etag(version).no_store()),
         ValueRead::Value(secret) => secret,
     };
     let record = &secret.record;
-    let data =
-        RawValue::from_string(secret.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))?;
+    let data = payload(&secret)?;
     let view = wire::SecretValue {
         path: record.path.clone(),
         secret_type: record.secret_type.as_str().to_owned(),
@@ -85,9 +89,12 @@ pub(crate) fn overview_of(secret: SecretOverview, _input: &Input<'_>) -> Result<
 }
 
 pub(crate) fn overview_view(secret: &SecretOverview) -> wire::SecretMetadata {
+    wire::SecretMetadata { path: secret.record.path.clone(), details: details_view(secret) }
+}
+
+pub(super) fn details_view(secret: &SecretOverview) -> wire::SecretDetails {
     let record = &secret.record;
-    wire::SecretMetadata {
-        path: record.path.clone(),
+    wire::SecretDetails {
         secret_type: record.secret_type.as_str().to_owned(),
         current_version: record.current_version,
         version_count: secret.version_count,

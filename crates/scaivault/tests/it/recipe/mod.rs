@@ -1,8 +1,10 @@
 //! Contract 05: secret policies.
 
 mod generate;
+mod pair;
 mod policy;
 mod preview;
+mod slow;
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What recipes make (V-1 to V-3, V-9). Key pairs and hashes (V-4, V-5) come with their generators.
+//! What recipes make (V-1 to V-3, V-9). Key pairs and hashes (V-4, V-5): `pair`.
 
 use std::collections::HashSet;
 
@@ -72,6 +72,11 @@ async fn v_2_and_v_9_impossible_configurations_are_refused(#[case] config: Value
 #[case::v_9_generator(json!([{"name": "v", "generator": "magic"}]), "fields[0].generator")]
 #[case::v_9_hex_key(json!([{"name": "v", "generator": "hex", "config": {"charset": "hex"}}]), "fields[0].config.charset")]
 #[case::v_9_field_key(json!([{"name": "v", "generator": "hex", "cfg": {}}]), "fields[0].cfg")]
+#[case::v_9_rsa_bits(json!([{"name": "v", "generator": "rsa_keypair", "config": {"bits": 3072}}]), "fields[0].config.bits")]
+#[case::v_9_curve(json!([{"name": "v", "generator": "ec_keypair", "config": {"curve": "P-521"}}]), "fields[0].config.curve")]
+#[case::v_9_ssh_bits(json!([{"name": "v", "generator": "ssh_keypair", "config": {"bits": 4096}}]), "fields[0].config.bits")]
+#[case::v_9_rounds(json!([{"name": "v", "generator": "bcrypt_hash", "config": {"rounds": 17}}]), "fields[0].config.rounds")]
+#[case::same_output(json!([{"name": "a", "generator": "ec_keypair"}, {"name": "a_public", "generator": "hex"}]), "fields[1].name")]
 #[case::uuid_version(json!([{"name": "v", "generator": "uuid", "config": {"version": 5}}]), "fields[0].config.version")]
 #[case::static_value(json!([{"name": "v", "generator": "static"}]), "fields[0].config.value")]
 #[case::no_template(json!([{"name": "v", "generator": "template", "config": {}}]), "fields[0].config.template")]

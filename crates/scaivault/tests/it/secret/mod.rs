@@ -13,6 +13,8 @@ mod patch;
 mod precondition;
 mod race;
 mod read;
+mod relocate;
+mod relocate_rules;
 mod restore;
 mod rotate;
 mod statistics;

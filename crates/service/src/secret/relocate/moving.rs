@@ -1,0 +1,46 @@
+//! Moving: the same secret under another path.
+
+use scaivault_domain::access::{Permit, SecretScope, Target};
+use scaivault_domain::action::Action;
+use scaivault_store::{WriteTx, secret, secret_version};
+
+use super::{Journey, Leg, Relocated};
+use crate::context::Context;
+use crate::error::Result;
+use crate::operation::{Command, Operation};
+use crate::secret::sealing_keys;
+
+/// `POST /v1/secrets/{path}/move`
+pub struct MoveSecrets(pub Journey);
+
+impl Operation for MoveSecrets {
+    type Output = Vec<Relocated>;
+    const ACTION: Action = Action::SecretMove;
+
+    fn action(&self) -> Action {
+        if self.0.recursive { Action::SecretMoveFolder } else { Self::ACTION }
+    }
+
+    fn target(&self) -> Target {
+        self.0.target()
+    }
+}
+
+impl Command for MoveSecrets {
+    fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Vec<Relocated>> {
+        self.0.travel(Self::ACTION, permit, tx, cx, carry)
+    }
+}
+
+/// Everything that hangs on the id (versions, tombstones, statistics) goes along by itself. Only the wraps of the data keys hold
+/// the path, and they are renewed without opening a value: whoever moves need not be one who may read.
+fn carry(tx: &mut WriteTx<'_>, cx: &Context<'_>, scope: &SecretScope, leg: &Leg) -> Result<i64> {
+    let keys = sealing_keys(tx, cx, scope)?;
+    let (record, entropy) = (&leg.record, &*cx.vault.entropy);
+    for (version, wrapped) in secret_version::data_keys(tx, &record.id)? {
+        let renewed = keys.rewrap(&record.id, version, &record.path, leg.to.as_str(), &wrapped, entropy)?;
+        secret_version::replace_data_key(tx, &record.id, version, &renewed)?;
+    }
+    secret::relocate(tx, scope, record, &leg.to, cx.now)?;
+    Ok(record.current_version)
+}
