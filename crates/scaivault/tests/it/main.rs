@@ -9,6 +9,7 @@ mod convention;
 mod identity;
 mod metrics_port;
 mod policy;
+mod process;
 mod recipe;
 mod rotation;
 mod secret;
