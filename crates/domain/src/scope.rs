@@ -120,11 +120,6 @@ impl ScopeSet {
         ScopeSet(self.0 & other.0)
     }
 
-    #[must_use]
-    pub const fn union(self, other: ScopeSet) -> ScopeSet {
-        ScopeSet(self.0 | other.0)
-    }
-
     /// Those of `self` that `other` lacks.
     #[must_use]
     pub const fn minus(self, other: ScopeSet) -> ScopeSet {

@@ -15,8 +15,8 @@ use scaivault_domain::path::SecretPath;
 use scaivault_domain::rate::RateCategory;
 use scaivault_service::rate::Decision;
 use scaivault_service::{
-    Admitted, Batch, Code, Command, Error, Found, Idempotency, LARGEST_BATCH_IN_SECRETS, Operation, Outage, Query,
-    Refused, Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
+    Admitted, Batch, Code, Command, Error, Found, Idempotency, LARGEST_BATCH_IN_SECRETS, Operation, Query, Refused,
+    Reply as CommandReply, RequestMeta, Result, TenantChoice, Vault,
 };
 
 use crate::answer_budget::Turn;
@@ -332,10 +332,4 @@ fn tenant_header(headers: &http::HeaderMap) -> Option<String> {
     let values: Vec<_> =
         headers.get_all("x-tenant-id").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(","))
-}
-
-impl From<Outage> for Answered {
-    fn from(outage: Outage) -> Self {
-        Self::error(Error::unavailable(outage, outage.as_str()), None)
-    }
 }

@@ -149,3 +149,8 @@ impl Reply {
         response
     }
 }
+
+/// What a command renders that has nothing to say.
+pub(crate) fn nothing(_done: &()) -> Reply {
+    Reply::empty()
+}

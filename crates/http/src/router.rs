@@ -9,6 +9,7 @@ use scaivault_domain::action::Action;
 use crate::endpoint::{Endpoint, RouteTraits, batch, command, open, query};
 use crate::openapi;
 use crate::pattern::{Captures, Pattern};
+use crate::reply::nothing;
 use crate::route::{audit, identity, policy, rotation_policy, secret, secret_policy, system, token};
 
 fn table() -> Vec<Route> {
@@ -56,13 +57,13 @@ fn token_routes() -> Vec<Route> {
         get("/v1/auth/tokens", query(token::list, token::listed)),
         post("/v1/auth/tokens", command(token::create, token::created)).not_repeatable(),
         get("/v1/auth/tokens/{token_id}", query(token::get, token::shown)),
-        delete("/v1/auth/tokens/{token_id}", command(token::revoke, token::revoked)),
+        delete("/v1/auth/tokens/{token_id}", command(token::revoke, nothing)),
     ]
 }
 
 /// The tenant they are about stands in their address, or is that of the thing they name.
 fn identity_routes() -> Vec<Route> {
-    use identity::{credential, gone, group, member, partner, role, service_account, tenant, user};
+    use identity::{credential, group, member, partner, role, service_account, tenant, user};
     const ACCOUNT: &str = "/v1/identity/service-accounts/{service_account_id}";
     const CREDENTIALS: &str = "/v1/identity/service-accounts/{service_account_id}/credentials";
     vec![
@@ -70,17 +71,17 @@ fn identity_routes() -> Vec<Route> {
         post("/v1/identity/partners", command(partner::create, partner::changed)),
         get("/v1/identity/partners/{partner_id}", query(partner::get, partner::shown)),
         patch("/v1/identity/partners/{partner_id}", command(partner::update, partner::changed)),
-        delete("/v1/identity/partners/{partner_id}", command(partner::delete, gone)),
+        delete("/v1/identity/partners/{partner_id}", command(partner::delete, nothing)),
         get("/v1/identity/tenants", query(tenant::list, tenant::listed)),
         post("/v1/identity/tenants", command(tenant::create, tenant::changed)),
         get("/v1/identity/tenants/{tenant_id}", query(tenant::get, tenant::shown)),
         patch("/v1/identity/tenants/{tenant_id}", command(tenant::update, tenant::changed)),
-        delete("/v1/identity/tenants/{tenant_id}", command(tenant::delete, gone)),
+        delete("/v1/identity/tenants/{tenant_id}", command(tenant::delete, nothing)),
         get("/v1/identity/tenants/{tenant_id}/users", query(user::list, user::listed)),
         post("/v1/identity/tenants/{tenant_id}/users", command(user::create, user::changed)),
         get("/v1/identity/users/{user_id}", query(user::get, user::shown)),
         patch("/v1/identity/users/{user_id}", command(user::update, user::changed)),
-        delete("/v1/identity/users/{user_id}", command(user::delete, gone)),
+        delete("/v1/identity/users/{user_id}", command(user::delete, nothing)),
         get("/v1/identity/users/{user_id}/roles", query(role::get_of_user, role::shown)),
         put("/v1/identity/users/{user_id}/roles", command(role::set_of_user, role::changed)),
         get("/v1/identity/tenants/{tenant_id}/service-accounts", query(service_account::list, service_account::listed)),
@@ -90,23 +91,23 @@ fn identity_routes() -> Vec<Route> {
         ),
         get(ACCOUNT, query(service_account::get, service_account::shown)),
         patch(ACCOUNT, command(service_account::update, service_account::changed)),
-        delete(ACCOUNT, command(service_account::delete, gone)),
+        delete(ACCOUNT, command(service_account::delete, nothing)),
         get("/v1/identity/service-accounts/{service_account_id}/roles", query(role::get_of_account, role::shown)),
         put("/v1/identity/service-accounts/{service_account_id}/roles", command(role::set_of_account, role::changed)),
         get(CREDENTIALS, query(credential::list, credential::listed)),
         post(CREDENTIALS, command(credential::create, credential::created)),
         delete(
             "/v1/identity/service-accounts/{service_account_id}/credentials/{credential_id}",
-            command(credential::delete, gone),
+            command(credential::delete, nothing),
         ),
         get("/v1/identity/tenants/{tenant_id}/groups", query(group::list, group::listed)),
         post("/v1/identity/tenants/{tenant_id}/groups", command(group::create, group::changed)),
         get("/v1/identity/groups/{group_id}", query(group::get, group::shown)),
         patch("/v1/identity/groups/{group_id}", command(group::update, group::changed)),
-        delete("/v1/identity/groups/{group_id}", command(group::delete, gone)),
+        delete("/v1/identity/groups/{group_id}", command(group::delete, nothing)),
         get("/v1/identity/groups/{group_id}/members", query(member::list, member::listed)),
         post("/v1/identity/groups/{group_id}/members", command(member::add, member::added)),
-        delete("/v1/identity/groups/{group_id}/members/{member_id}", command(member::remove, gone)),
+        delete("/v1/identity/groups/{group_id}/members/{member_id}", command(member::remove, nothing)),
         get("/v1/identity/resolve/{identity_type}/{identity_id}", query(role::resolve, role::resolved)),
         get("/v1/identity/roles", query(role::catalogue, role::offered)),
     ]
@@ -120,10 +121,10 @@ fn policy_routes() -> Vec<Route> {
         get("/v1/policies/{id}", query(policy::get, policy::detail_of)),
         put("/v1/policies/{id}", command(policy::replace, policy::detail)),
         patch("/v1/policies/{id}", command(policy::patch, policy::detail)),
-        delete("/v1/policies/{id}", command(policy::delete, policy::nothing)),
+        delete("/v1/policies/{id}", command(policy::delete, nothing)),
         get("/v1/policies/{id}/bindings", query(policy::bindings, policy::binding_page)),
         post("/v1/policies/{id}/bindings", command(policy::bind, policy::binding)),
-        delete("/v1/policies/{id}/bindings/{binding_id}", command(policy::unbind, policy::nothing)),
+        delete("/v1/policies/{id}/bindings/{binding_id}", command(policy::unbind, nothing)),
     ]
 }
 
@@ -133,7 +134,7 @@ fn rotation_routes() -> Vec<Route> {
         post("/v1/rotation/policies", command(rotation_policy::create, rotation_policy::policy)),
         get("/v1/rotation/policies/{id}", query(rotation_policy::get, rotation_policy::policy_of)),
         patch("/v1/rotation/policies/{id}", command(rotation_policy::patch, rotation_policy::policy)),
-        delete("/v1/rotation/policies/{id}", command(rotation_policy::delete, rotation_policy::nothing)),
+        delete("/v1/rotation/policies/{id}", command(rotation_policy::delete, nothing)),
         post("/v1/rotation/policies/{id}/enable", command(rotation_policy::enable, rotation_policy::policy)),
         post("/v1/rotation/policies/{id}/disable", command(rotation_policy::disable, rotation_policy::policy)),
         get(
@@ -141,7 +142,7 @@ fn rotation_routes() -> Vec<Route> {
             query(rotation_policy::assignments, rotation_policy::assignment_page),
         ),
         post("/v1/rotation/policies/{id}/secrets", command(rotation_policy::attach, rotation_policy::assignment)),
-        delete("/v1/rotation/policies/{id}/secrets/{path}", command(rotation_policy::detach, rotation_policy::nothing)),
+        delete("/v1/rotation/policies/{id}/secrets/{path}", command(rotation_policy::detach, nothing)),
     ]
 }
 
@@ -154,7 +155,7 @@ fn secret_policy_routes() -> Vec<Route> {
         get("/v1/secret-policies/{id}", query(secret_policy::get, secret_policy::policy_of)),
         put("/v1/secret-policies/{id}", command(secret_policy::replace, secret_policy::policy)),
         patch("/v1/secret-policies/{id}", command(secret_policy::patch, secret_policy::policy)),
-        delete("/v1/secret-policies/{id}", command(secret_policy::delete, secret_policy::nothing)),
+        delete("/v1/secret-policies/{id}", command(secret_policy::delete, nothing)),
         post("/v1/secret-policies/{id}/preview", query(secret_policy::preview_saved, secret_policy::previewed))
             .not_repeatable(),
         post("/v1/secret-policies/{id}/generate", command(secret_policy::generate, secret::written)),

@@ -67,10 +67,7 @@ impl Vault {
                 Err(error) => log_failure(caller, error),
                 Ok(_) => {
                     values += 1;
-                    if let Some((secret_id, secret_type)) = &part.notes.read_secret {
-                        self.metrics.secret_read(caller.standing.tenant.as_str(), *secret_type);
-                        self.statistics.secret_read(secret_id, now);
-                    }
+                    self.count_access(caller, &part.notes, now);
                 }
             }
             found.push((part.name, part.result));

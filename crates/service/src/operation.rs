@@ -75,3 +75,18 @@ pub struct Part<Q> {
     /// Or why it can't even be asked for.
     pub query: Result<Q, Error>,
 }
+
+/// `tenant_operation!(Type, ActionName, Output)`: an operation on something of the tenant that has no path.
+macro_rules! tenant_operation {
+    ($name:ident, $action:ident, $output:ty) => {
+        impl crate::operation::Operation for $name {
+            type Output = $output;
+            const ACTION: scaivault_domain::action::Action = scaivault_domain::action::Action::$action;
+
+            fn target(&self) -> scaivault_domain::access::Target {
+                scaivault_domain::access::Target::Tenant
+            }
+        }
+    };
+}
+pub(crate) use tenant_operation;

@@ -68,11 +68,18 @@ impl Vault {
             let fate = result.as_ref().map(|_| notes.outcome.status());
             self.record(self.draft(&caller, &subject, &notes, fate)?).await?;
         }
-        if let (Ok(_), Some((secret_id, secret_type))) = (&result, &notes.read_secret) {
+        if result.is_ok() {
+            self.count_access(&caller, &notes, now);
+        }
+        result.map(|output| Answer { output, outcome: notes.outcome })
+    }
+
+    /// Counts the value that was read, if one was: after its entry is durable, so that what was withheld does not count.
+    pub(crate) fn count_access(&self, caller: &Caller, notes: &Notes, now: Timestamp) {
+        if let Some((secret_id, secret_type)) = &notes.read_secret {
             self.metrics.secret_read(caller.standing.tenant.as_str(), *secret_type);
             self.statistics.secret_read(secret_id, now);
         }
-        result.map(|output| Answer { output, outcome: notes.outcome })
     }
 
     /// Runs a command: its change, its audit entry and its kept answer commit together or not at all.

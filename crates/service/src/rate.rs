@@ -19,9 +19,6 @@ pub use throttle::FailedAuthThrottle;
 use bucket::Buckets;
 use most_used::MostUsed;
 
-/// Sign-in, token endpoints and exchange, per client address (contract 12 section 5).
-pub const ADDRESS_PER_MINUTE: u32 = 60;
-
 /// What a bucket answers, and what the `X-RateLimit-*` headers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {

@@ -1,16 +1,15 @@
 //! The audit trail: append-only, one hash chain a stream (contract 06 section 4).
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use scaivault_domain::audit::AuditEntry;
+pub use scaivault_domain::audit::INSTANCE_STREAM;
 use scaivault_domain::time::Timestamp;
 
 use crate::error::{StoreError, StoreResult};
 use crate::sql::{Database, Param, Row, params};
 use crate::tx::WriteTx;
-
-/// The stream of what belongs to no tenant.
-pub const INSTANCE_STREAM: &str = "system";
 
 /// Streams the writer remembers the ends of; beyond it all are forgotten and read again when needed.
 const REMEMBERED_HEADS: usize = 4096;
@@ -45,6 +44,14 @@ pub struct StoredEntry {
     pub hash: [u8; 32],
 }
 
+/// Built once: every request runs it.
+static APPEND: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO audit_entry (stream, {COLUMNS})
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
+    )
+});
+
 /// Appends `entry` at the end of `stream`: gives it its number, the hash of its predecessor and its own.
 pub fn append(tx: &mut WriteTx<'_>, stream: &str, at: Timestamp, entry: &mut AuditEntry) -> StoreResult<()> {
     let head = match tx.heads().heads.get(stream) {
@@ -56,10 +63,7 @@ pub fn append(tx: &mut WriteTx<'_>, stream: &str, at: Timestamp, entry: &mut Aud
     let hash = entry.hash().map_err(StoreError::corrupt)?;
     let extra = crate::sql::json_text(&entry.extra_data)?;
     tx.connection()?.execute(
-        &format!(
-            "INSERT INTO audit_entry (stream, {COLUMNS})
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
-        ),
+        &APPEND,
         params![
             stream,
             entry.seq,

@@ -94,14 +94,6 @@ impl<'a> ObjectReader<'a> {
         self.open(field, node)
     }
 
-    /// A structure inside this one that must be there.
-    pub fn require_nested(&mut self, field: &str) -> ObjectReader<'a> {
-        if !self.has(field) {
-            self.fault(field, FaultCode::Required, "is required");
-        }
-        self.nested(field)
-    }
-
     /// A structure inside this one, for PATCH.
     pub fn patch_nested(&mut self, field: &str) -> Patch<ObjectReader<'a>> {
         match self.take(field) {

@@ -223,10 +223,6 @@ pub(crate) fn page(page: Page<RotationPolicyListed>, input: &Input<'_>) -> Resul
     }))
 }
 
-pub(crate) fn nothing(_done: &()) -> Reply {
-    Reply::empty()
-}
-
 fn assignment_view(assignment: &Assignment) -> wire::SecretAssignment {
     wire::SecretAssignment {
         policy_id: assignment.policy_id.clone(),

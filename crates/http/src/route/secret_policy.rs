@@ -186,10 +186,6 @@ pub(crate) fn page(page: Page<SecretPolicyRecord>, input: &Input<'_>) -> Result<
     }))
 }
 
-pub(crate) fn nothing(_done: &()) -> Reply {
-    Reply::empty()
-}
-
 pub(crate) fn previewed(preview: Preview, _input: &Input<'_>) -> Result<Reply> {
     let data =
         RawValue::from_string(preview.data.expose().to_owned()).map_err(|_| Error::internal("a value is no JSON"))?;

@@ -149,7 +149,3 @@ pub(crate) fn revoke(input: &Input<'_>) -> Result<RevokeToken> {
     no_query(input)?;
     Ok(RevokeToken { id: input.param("token_id") })
 }
-
-pub(crate) fn revoked(_: &()) -> Reply {
-    Reply::empty()
-}

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::checkpoint::{self, CheckpointRecord};
 use scaivault_store::{ReadView, StoreResult, WriteTx, audit};
@@ -18,7 +17,7 @@ use super::logs::seq_of;
 use super::signing::AuditSigner;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
 
 /// Streams signed in one transaction.
@@ -66,14 +65,7 @@ pub struct CheckpointPage {
     pub next: Option<Vec<String>>,
 }
 
-impl Operation for ListCheckpoints {
-    type Output = CheckpointPage;
-    const ACTION: Action = Action::AuditQuery;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ListCheckpoints, AuditQuery, CheckpointPage);
 
 impl Query for ListCheckpoints {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<CheckpointPage> {

@@ -13,7 +13,7 @@ use super::filter::{TimeRange, public_id};
 use super::logs::{LogPage, page};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
-use crate::operation::{Operation, Query};
+use crate::operation::{Operation, Query, tenant_operation};
 
 const SUMMARY_SECONDS: i64 = 30 * 86_400;
 
@@ -105,14 +105,7 @@ pub struct IdentityTrail {
     pub page: LogPage,
 }
 
-impl Operation for IdentityHistory {
-    type Output = IdentityTrail;
-    const ACTION: Action = Action::AuditQuery;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(IdentityHistory, AuditQuery, IdentityTrail);
 
 impl Query for IdentityHistory {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<IdentityTrail> {

@@ -1,14 +1,13 @@
 //! `GET /v1/audit/logs`
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_store::audit::{self, EntryFilter, StoredEntry};
 use scaivault_store::{Database, ReadView};
 
 use super::filter::{LogFilter, StreamChoice};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 
 #[derive(Debug, Clone)]
 pub struct QueryLogs {
@@ -26,14 +25,7 @@ pub struct LogPage {
     pub next: Option<Vec<String>>,
 }
 
-impl Operation for QueryLogs {
-    type Output = LogPage;
-    const ACTION: Action = Action::AuditQuery;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(QueryLogs, AuditQuery, LogPage);
 
 impl Query for QueryLogs {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<LogPage> {

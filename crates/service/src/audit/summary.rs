@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_store::ReadView;
 use scaivault_store::audit::{self, EntryFilter, Totals};
 
 use super::filter::TimeRange;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 
 const DEFAULT_SECONDS: i64 = 30 * 86_400;
 
@@ -26,14 +25,7 @@ pub struct Summary {
     pub by_action: BTreeMap<String, i64>,
 }
 
-impl Operation for AuditSummary {
-    type Output = Summary;
-    const ACTION: Action = Action::AuditQuery;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(AuditSummary, AuditQuery, Summary);
 
 impl Query for AuditSummary {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Summary> {

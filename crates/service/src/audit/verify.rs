@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::audit::ChainFault;
 use scaivault_store::ReadView;
 
@@ -11,7 +10,7 @@ use super::filter::StreamChoice;
 use super::walk::Walk;
 use crate::context::Context;
 use crate::error::Result;
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
 
 #[derive(Debug, Clone, Default)]
@@ -40,14 +39,7 @@ impl VerifyReport {
     }
 }
 
-impl Operation for VerifyChain {
-    type Output = VerifyReport;
-    const ACTION: Action = Action::AuditQuery;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(VerifyChain, AuditQuery, VerifyReport);
 
 impl Query for VerifyChain {
     fn run(&self, permit: &Permit, _view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<VerifyReport> {

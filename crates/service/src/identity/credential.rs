@@ -11,10 +11,10 @@ use scaivault_store::{ReadView, WriteTx};
 
 use super::access::demand_over;
 use super::service_account::seen_account;
-use super::{Listed, PageRequest, directory_operation, roles_of};
+use super::{Listed, PageRequest, roles_of};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 
 const MAX_LIVE: i64 = 2;
 
@@ -42,7 +42,7 @@ pub struct ListCredentials {
     pub page: PageRequest,
 }
 
-directory_operation!(ListCredentials, DirectoryRead, Listed<Credential>);
+tenant_operation!(ListCredentials, DirectoryRead, Listed<Credential>);
 
 impl Query for ListCredentials {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<Credential>> {
@@ -66,7 +66,7 @@ pub struct NewCredential {
     pub client_secret: OpaqueToken,
 }
 
-directory_operation!(CreateCredential, DirectoryChange, NewCredential);
+tenant_operation!(CreateCredential, DirectoryChange, NewCredential);
 
 impl Command for CreateCredential {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<NewCredential> {
@@ -93,7 +93,7 @@ pub struct DeleteCredential {
     pub id: String,
 }
 
-directory_operation!(DeleteCredential, DirectoryChange, ());
+tenant_operation!(DeleteCredential, DirectoryChange, ());
 
 impl Command for DeleteCredential {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

@@ -9,11 +9,11 @@ use scaivault_store::tenant::TenantRecord;
 use scaivault_store::{Database, ReadView, WriteTx, directory, membership};
 
 use super::access::{demand, seen_home, seen_tenant};
-use super::{Listed, PageRequest, Status, change, directory_operation};
+use super::{Listed, PageRequest, Status, change};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, unique};
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 use crate::session::{ACTIVE, DELETED};
 
 /// A group and how many stand in it directly.
@@ -34,7 +34,7 @@ pub struct ListGroups {
     pub page: PageRequest,
 }
 
-directory_operation!(ListGroups, DirectoryRead, Listed<Group>);
+tenant_operation!(ListGroups, DirectoryRead, Listed<Group>);
 
 impl Query for ListGroups {
     fn run(&self, _: &Permit, db: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<Group>> {
@@ -51,7 +51,7 @@ pub struct GetGroup {
     pub id: String,
 }
 
-directory_operation!(GetGroup, DirectoryRead, Group);
+tenant_operation!(GetGroup, DirectoryRead, Group);
 
 impl Query for GetGroup {
     fn run(&self, _: &Permit, db: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Group> {
@@ -79,7 +79,7 @@ pub struct CreateGroup {
     pub description: Option<String>,
 }
 
-directory_operation!(CreateGroup, DirectoryChange, Group);
+tenant_operation!(CreateGroup, DirectoryChange, Group);
 
 impl Command for CreateGroup {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Group> {
@@ -117,7 +117,7 @@ pub struct UpdateGroup {
     pub description: Option<Option<String>>,
 }
 
-directory_operation!(UpdateGroup, DirectoryChange, Group);
+tenant_operation!(UpdateGroup, DirectoryChange, Group);
 
 impl Command for UpdateGroup {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Group> {
@@ -144,7 +144,7 @@ pub struct DeleteGroup {
     pub id: String,
 }
 
-directory_operation!(DeleteGroup, DirectoryChange, ());
+tenant_operation!(DeleteGroup, DirectoryChange, ());
 
 impl Command for DeleteGroup {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

@@ -13,11 +13,11 @@ use scaivault_store::{Database, ReadView, WriteTx};
 
 use super::access::demand;
 use super::group::seen_group;
-use super::{Listed, PageRequest, directory_operation, identity_not_found, lookup};
+use super::{Listed, PageRequest, identity_not_found, lookup};
 use crate::context::{Context, Outcome};
 use crate::error::{Error, FaultCode, Result};
 use crate::naming::name_exists;
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 
 /// One that a group's rights reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct ListMembers {
     pub page: PageRequest,
 }
 
-directory_operation!(ListMembers, DirectoryRead, Listed<Member>);
+tenant_operation!(ListMembers, DirectoryRead, Listed<Member>);
 
 impl Query for ListMembers {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<Member>> {
@@ -82,7 +82,7 @@ pub struct AddMember {
     pub identity: IdentityRef,
 }
 
-directory_operation!(AddMember, DirectoryChange, Member);
+tenant_operation!(AddMember, DirectoryChange, Member);
 
 impl Command for AddMember {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Member> {
@@ -134,7 +134,7 @@ pub struct RemoveMember {
     pub member: String,
 }
 
-directory_operation!(RemoveMember, DirectoryChange, ());
+tenant_operation!(RemoveMember, DirectoryChange, ());
 
 impl Command for RemoveMember {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

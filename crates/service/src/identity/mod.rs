@@ -47,21 +47,6 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use crate::error::{Code, Error, FaultCode, Result};
 use crate::session::{self, bits32};
 
-/// Implements [`crate::operation::Operation`] for what concerns a tenant as a whole and decides by roles.
-macro_rules! directory_operation {
-    ($name:ident, $action:ident, $output:ty) => {
-        impl crate::operation::Operation for $name {
-            type Output = $output;
-            const ACTION: scaivault_domain::action::Action = scaivault_domain::action::Action::$action;
-
-            fn target(&self) -> scaivault_domain::access::Target {
-                scaivault_domain::access::Target::Tenant
-            }
-        }
-    };
-}
-pub(crate) use directory_operation;
-
 /// Shortest password a user may have (contract 02 section 3).
 pub const MIN_PASSWORD_CHARS: usize = 12;
 

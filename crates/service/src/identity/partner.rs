@@ -9,12 +9,12 @@ use scaivault_store::partner::{self, PartnerRecord};
 use scaivault_store::{Change, ReadView, WriteTx, tenant};
 
 use super::access::{demand_super_admin, seen_partner};
-use super::{Listed, PageRequest, Status, change, directory_operation};
+use super::{Listed, PageRequest, Status, change};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::keyring::mint;
 use crate::naming::{name_exists, slug_id};
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 use crate::session::{ACTIVE, DELETED};
 
 /// `GET /v1/identity/partners`
@@ -23,7 +23,7 @@ pub struct ListPartners {
     pub page: PageRequest,
 }
 
-directory_operation!(ListPartners, DirectoryRead, Listed<PartnerRecord>);
+tenant_operation!(ListPartners, DirectoryRead, Listed<PartnerRecord>);
 
 impl Query for ListPartners {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<PartnerRecord>> {
@@ -38,7 +38,7 @@ pub struct GetPartner {
     pub id: String,
 }
 
-directory_operation!(GetPartner, DirectoryRead, PartnerRecord);
+tenant_operation!(GetPartner, DirectoryRead, PartnerRecord);
 
 impl Query for GetPartner {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<PartnerRecord> {
@@ -55,7 +55,7 @@ pub struct CreatePartner {
     pub region: Option<String>,
 }
 
-directory_operation!(CreatePartner, DirectoryChange, PartnerRecord);
+tenant_operation!(CreatePartner, DirectoryChange, PartnerRecord);
 
 impl Command for CreatePartner {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<PartnerRecord> {
@@ -101,7 +101,7 @@ pub struct UpdatePartner {
     pub region: Option<Option<String>>,
 }
 
-directory_operation!(UpdatePartner, DirectoryChange, PartnerRecord);
+tenant_operation!(UpdatePartner, DirectoryChange, PartnerRecord);
 
 impl Command for UpdatePartner {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<PartnerRecord> {
@@ -130,7 +130,7 @@ pub struct DeletePartner {
     pub id: String,
 }
 
-directory_operation!(DeletePartner, DirectoryChange, ());
+tenant_operation!(DeletePartner, DirectoryChange, ());
 
 impl Command for DeletePartner {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

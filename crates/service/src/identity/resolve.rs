@@ -6,10 +6,10 @@ use scaivault_domain::role::RoleSet;
 use scaivault_store::{ReadView, group};
 
 use super::access::seen_home;
-use super::{directory_operation, identity_not_found, lookup};
+use super::{identity_not_found, lookup};
 use crate::context::Context;
 use crate::error::Result;
-use crate::operation::Query;
+use crate::operation::{Query, tenant_operation};
 use crate::session::DELETED;
 
 /// `GET /v1/identity/resolve/{identity_type}/{identity_id}`. A name is looked for in the caller's tenant, an id wherever the
@@ -32,7 +32,7 @@ pub struct Resolved {
     pub roles: RoleSet,
 }
 
-directory_operation!(ResolveIdentity, DirectoryRead, Resolved);
+tenant_operation!(ResolveIdentity, DirectoryRead, Resolved);
 
 impl Query for ResolveIdentity {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Resolved> {

@@ -10,10 +10,10 @@ use scaivault_store::{Database, ReadView, WriteTx};
 use super::access::seen_home;
 use super::end::keep_a_super_admin;
 use super::rules::{self, RoleChange};
-use super::{directory_operation, identity_not_found, roles_of, stored_roles};
+use super::{identity_not_found, roles_of, stored_roles};
 use crate::context::Context;
 use crate::error::Result;
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 use crate::session::DELETED;
 
 /// `GET /v1/identity/roles`
@@ -26,7 +26,7 @@ pub struct RoleOffer {
     pub assignable: bool,
 }
 
-directory_operation!(ListRoles, RoleCatalogue, Vec<RoleOffer>);
+tenant_operation!(ListRoles, RoleCatalogue, Vec<RoleOffer>);
 
 impl Query for ListRoles {
     fn run(&self, _: &Permit, _: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Vec<RoleOffer>> {
@@ -117,7 +117,7 @@ pub struct HeldRoles {
     pub roles: RoleSet,
 }
 
-directory_operation!(GetRoles, DirectoryRead, HeldRoles);
+tenant_operation!(GetRoles, DirectoryRead, HeldRoles);
 
 impl Query for GetRoles {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<HeldRoles> {
@@ -133,7 +133,7 @@ pub struct SetRoles {
     pub roles: RoleSet,
 }
 
-directory_operation!(SetRoles, DirectoryChange, HeldRoles);
+tenant_operation!(SetRoles, DirectoryChange, HeldRoles);
 
 impl Command for SetRoles {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<HeldRoles> {

@@ -14,13 +14,11 @@ use scaivault_store::{Database, ReadView, WriteTx, credential, directory};
 use super::access::{demand, demand_over, seen_home, seen_tenant};
 use super::end::{keep_a_super_admin, set_status};
 use super::user::check_own_scopes;
-use super::{
-    Listed, LiveStatus, PageRequest, Status, change, directory_operation, identity_not_found, roles_of, stored_scopes,
-};
+use super::{Listed, LiveStatus, PageRequest, Status, change, identity_not_found, roles_of, stored_scopes};
 use crate::context::{Context, Outcome};
 use crate::error::Result;
 use crate::naming::{name_exists, unique};
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 use crate::session::{self, DELETED};
 
 /// A service account as answers show it. Its id is its OAuth `client_id` too.
@@ -59,7 +57,7 @@ pub struct ListServiceAccounts {
     pub page: PageRequest,
 }
 
-directory_operation!(ListServiceAccounts, DirectoryRead, Listed<ServiceAccount>);
+tenant_operation!(ListServiceAccounts, DirectoryRead, Listed<ServiceAccount>);
 
 impl Query for ListServiceAccounts {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<ServiceAccount>> {
@@ -75,7 +73,7 @@ pub struct GetServiceAccount {
     pub id: String,
 }
 
-directory_operation!(GetServiceAccount, DirectoryRead, ServiceAccount);
+tenant_operation!(GetServiceAccount, DirectoryRead, ServiceAccount);
 
 impl Query for GetServiceAccount {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<ServiceAccount> {
@@ -111,7 +109,7 @@ pub struct NewServiceAccount {
     pub client_secret: OpaqueToken,
 }
 
-directory_operation!(CreateServiceAccount, DirectoryChange, NewServiceAccount);
+tenant_operation!(CreateServiceAccount, DirectoryChange, NewServiceAccount);
 
 impl Command for CreateServiceAccount {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<NewServiceAccount> {
@@ -155,7 +153,7 @@ pub struct UpdateServiceAccount {
     pub status: Option<LiveStatus>,
 }
 
-directory_operation!(UpdateServiceAccount, DirectoryChange, ServiceAccount);
+tenant_operation!(UpdateServiceAccount, DirectoryChange, ServiceAccount);
 
 impl Command for UpdateServiceAccount {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<ServiceAccount> {
@@ -192,7 +190,7 @@ pub struct DeleteServiceAccount {
     pub id: String,
 }
 
-directory_operation!(DeleteServiceAccount, DirectoryChange, ());
+tenant_operation!(DeleteServiceAccount, DirectoryChange, ());
 
 impl Command for DeleteServiceAccount {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

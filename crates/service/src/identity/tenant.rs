@@ -10,12 +10,12 @@ use scaivault_store::{ReadView, WriteTx};
 
 use super::access::{demand, seen_partner, seen_tenant};
 use super::partner::slug_of;
-use super::{Listed, LiveStatus, PageRequest, SettingsChange, Status, change, directory_operation, rules};
+use super::{Listed, LiveStatus, PageRequest, SettingsChange, Status, change, rules};
 use crate::context::{Context, Outcome};
 use crate::error::{Error, Result};
 use crate::keyring::mint;
 use crate::naming::{name_exists, slug_id};
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 
 /// `GET /v1/identity/tenants`
 pub struct ListTenants {
@@ -24,7 +24,7 @@ pub struct ListTenants {
     pub page: PageRequest,
 }
 
-directory_operation!(ListTenants, DirectoryRead, Listed<TenantRecord>);
+tenant_operation!(ListTenants, DirectoryRead, Listed<TenantRecord>);
 
 impl Query for ListTenants {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<TenantRecord>> {
@@ -44,7 +44,7 @@ pub struct GetTenant {
     pub id: String,
 }
 
-directory_operation!(GetTenant, DirectoryRead, TenantRecord);
+tenant_operation!(GetTenant, DirectoryRead, TenantRecord);
 
 impl Query for GetTenant {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<TenantRecord> {
@@ -63,7 +63,7 @@ pub struct CreateTenant {
     pub status: LiveStatus,
 }
 
-directory_operation!(CreateTenant, DirectoryChange, TenantRecord);
+tenant_operation!(CreateTenant, DirectoryChange, TenantRecord);
 
 impl Command for CreateTenant {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<TenantRecord> {
@@ -117,7 +117,7 @@ pub struct UpdateTenant {
     pub status: Option<LiveStatus>,
 }
 
-directory_operation!(UpdateTenant, DirectoryChange, TenantRecord);
+tenant_operation!(UpdateTenant, DirectoryChange, TenantRecord);
 
 impl Command for UpdateTenant {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<TenantRecord> {

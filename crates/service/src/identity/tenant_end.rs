@@ -7,11 +7,11 @@ use scaivault_store::{Change, WriteTx, directory, tenant};
 
 use super::access::{demand, seen_tenant};
 use super::end::{last_admin, super_admin_bits};
+use super::required_confirmation;
 use super::rules::Refusal;
-use super::{directory_operation, required_confirmation};
 use crate::context::{Context, Outcome};
 use crate::error::Result;
-use crate::operation::Command;
+use crate::operation::{Command, tenant_operation};
 use crate::session::DELETED;
 
 /// `DELETE /v1/identity/tenants/{id}?confirm={id}`
@@ -28,7 +28,7 @@ impl DeleteTenant {
     }
 }
 
-directory_operation!(DeleteTenant, DirectoryChange, ());
+tenant_operation!(DeleteTenant, DirectoryChange, ());
 
 impl Command for DeleteTenant {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

@@ -12,13 +12,11 @@ use scaivault_store::{Database, ReadView, WriteTx, directory, membership};
 use super::access::{demand, demand_over, seen_home, seen_tenant};
 use super::end::{keep_a_super_admin, set_status};
 use super::rules::Refusal;
-use super::{
-    Listed, LiveStatus, PageRequest, Status, change, directory_operation, identity_not_found, roles_of, stored_scopes,
-};
+use super::{Listed, LiveStatus, PageRequest, Status, change, identity_not_found, roles_of, stored_scopes};
 use crate::context::{Context, Outcome};
 use crate::error::Result;
 use crate::naming::{name_exists, unique};
-use crate::operation::{Command, Query};
+use crate::operation::{Command, Query, tenant_operation};
 use crate::session::{self, DELETED};
 
 /// A user as answers show it: without what its password is checked with.
@@ -73,7 +71,7 @@ pub struct ListUsers {
     pub page: PageRequest,
 }
 
-directory_operation!(ListUsers, DirectoryRead, Listed<User>);
+tenant_operation!(ListUsers, DirectoryRead, Listed<User>);
 
 impl Query for ListUsers {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Listed<User>> {
@@ -90,7 +88,7 @@ pub struct GetUser {
     pub id: String,
 }
 
-directory_operation!(GetUser, DirectoryRead, User);
+tenant_operation!(GetUser, DirectoryRead, User);
 
 impl Query for GetUser {
     fn run(&self, _: &Permit, db: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<User> {
@@ -123,7 +121,7 @@ pub struct CreateUser {
     pub status: LiveStatus,
 }
 
-directory_operation!(CreateUser, DirectoryChange, User);
+tenant_operation!(CreateUser, DirectoryChange, User);
 
 impl Command for CreateUser {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<User> {
@@ -168,7 +166,7 @@ pub struct UpdateUser {
     pub status: Option<LiveStatus>,
 }
 
-directory_operation!(UpdateUser, DirectoryChange, User);
+tenant_operation!(UpdateUser, DirectoryChange, User);
 
 impl Command for UpdateUser {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<User> {
@@ -216,7 +214,7 @@ pub struct DeleteUser {
     pub id: String,
 }
 
-directory_operation!(DeleteUser, DirectoryChange, ());
+tenant_operation!(DeleteUser, DirectoryChange, ());
 
 impl Command for DeleteUser {
     fn run(&self, _: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

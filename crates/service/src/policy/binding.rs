@@ -1,7 +1,6 @@
 //! Binding policies to identities.
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::id::{BindingId, IdentityRef, IdentityType};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::binding::{self, BindingRecord, BindingShown};
@@ -12,7 +11,7 @@ use super::{bound, changeable, visible};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, unique};
-use crate::operation::{Command, Operation, Query};
+use crate::operation::{Command, Query, tenant_operation};
 use crate::page::{Page, one_more, single_after};
 
 /// `GET /v1/policies/{id}/bindings`, the oldest first.
@@ -41,14 +40,7 @@ pub struct UnbindPolicy {
     pub binding_id: String,
 }
 
-impl Operation for ListBindings {
-    type Output = Page<BindingShown>;
-    const ACTION: Action = Action::BindingList;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ListBindings, BindingList, Page<BindingShown>);
 
 impl Query for ListBindings {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Page<BindingShown>> {
@@ -62,14 +54,7 @@ impl Query for ListBindings {
     }
 }
 
-impl Operation for BindPolicy {
-    type Output = BindingShown;
-    const ACTION: Action = Action::PolicyBind;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(BindPolicy, PolicyBind, BindingShown);
 
 impl Command for BindPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<BindingShown> {
@@ -113,14 +98,7 @@ fn check_type(reference: &IdentityRef, given: IdentityType) -> Result<()> {
     Err(Error::new(Code::InvalidPolicy, message).with("reason", "identity_type and identity_id disagree"))
 }
 
-impl Operation for UnbindPolicy {
-    type Output = ();
-    const ACTION: Action = Action::PolicyUnbind;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(UnbindPolicy, PolicyUnbind, ());
 
 impl Command for UnbindPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

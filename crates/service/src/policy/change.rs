@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::id::PolicyId;
 use scaivault_domain::policy::Rule;
 use scaivault_store::policy::{self, PolicyRecord};
@@ -13,7 +12,7 @@ use super::{PolicyDetail, PolicyScope, changeable, may_change_partner_policies};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, unique};
-use crate::operation::{Command, Operation};
+use crate::operation::{Command, tenant_operation};
 
 /// `POST /v1/policies`
 #[derive(Debug, Clone)]
@@ -44,14 +43,7 @@ pub struct DeletePolicy {
     pub force: bool,
 }
 
-impl Operation for CreatePolicy {
-    type Output = PolicyDetail;
-    const ACTION: Action = Action::PolicyCreate;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(CreatePolicy, PolicyCreate, PolicyDetail);
 
 impl Command for CreatePolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<PolicyDetail> {
@@ -80,14 +72,7 @@ impl Command for CreatePolicy {
     }
 }
 
-impl Operation for UpdatePolicy {
-    type Output = PolicyDetail;
-    const ACTION: Action = Action::PolicyUpdate;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(UpdatePolicy, PolicyUpdate, PolicyDetail);
 
 impl Command for UpdatePolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<PolicyDetail> {
@@ -133,14 +118,7 @@ impl UpdatePolicy {
     }
 }
 
-impl Operation for DeletePolicy {
-    type Output = ();
-    const ACTION: Action = Action::PolicyDelete;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(DeletePolicy, PolicyDelete, ());
 
 impl Command for DeletePolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use scaivault_domain::access::{Permit, Standing, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::{Permit, Standing};
 use scaivault_domain::condition::Facts;
 use scaivault_domain::id::IdentityRef;
 use scaivault_domain::path::SecretPath;
@@ -15,7 +14,7 @@ use scaivault_store::ReadView;
 use super::identity_key::{identity_key, identity_not_found};
 use crate::context::Context;
 use crate::error::Result;
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::session::{bound_policies, load_identity};
 
 /// `POST /v1/policies/test`
@@ -53,14 +52,7 @@ pub enum DryRun {
     },
 }
 
-impl Operation for TestPolicy {
-    type Output = DryRun;
-    const ACTION: Action = Action::PolicyTest;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(TestPolicy, PolicyTest, DryRun);
 
 impl Query for TestPolicy {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<DryRun> {

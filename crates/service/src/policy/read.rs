@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::policy::{Rule, rules_from_json};
 use scaivault_store::binding::{self, BindingShown};
 use scaivault_store::policy::{self, PolicyFilter, PolicyListed, PolicyRecord};
@@ -12,7 +11,7 @@ use scaivault_store::{Database, ReadView};
 use super::{PolicyScope, bound, visible};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::page::{Page, one_more};
 
 /// `GET /v1/policies`: the tenant's and its partner's, by name.
@@ -49,14 +48,7 @@ impl PolicyDetail {
     }
 }
 
-impl Operation for ListPolicies {
-    type Output = Page<PolicyListed>;
-    const ACTION: Action = Action::PolicyList;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ListPolicies, PolicyList, Page<PolicyListed>);
 
 impl Query for ListPolicies {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Page<PolicyListed>> {
@@ -79,14 +71,7 @@ impl Query for ListPolicies {
     }
 }
 
-impl Operation for GetPolicy {
-    type Output = PolicyDetail;
-    const ACTION: Action = Action::PolicyGet;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(GetPolicy, PolicyGet, PolicyDetail);
 
 impl Query for GetPolicy {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<PolicyDetail> {

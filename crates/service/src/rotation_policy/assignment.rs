@@ -12,7 +12,7 @@ use scaivault_store::{ReadView, WriteTx, secret};
 use super::existing;
 use crate::context::{Context, Outcome};
 use crate::error::{Error, Result};
-use crate::operation::{Command, Operation, Query};
+use crate::operation::{Command, Operation, Query, tenant_operation};
 use crate::page::{Page, one_more};
 use crate::secret::write::{Attach, attach_rotation};
 use crate::secret::{live, not_found, permitted_path};
@@ -65,14 +65,7 @@ impl Assignment {
     }
 }
 
-impl Operation for ListAssignments {
-    type Output = Page<Assignment>;
-    const ACTION: Action = Action::RotationPolicyRead;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ListAssignments, RotationPolicyRead, Page<Assignment>);
 
 impl Query for ListAssignments {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Page<Assignment>> {

@@ -1,7 +1,6 @@
 //! Making, changing and removing rotation policies.
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::duration::{Span, SpanList};
 use scaivault_domain::id::RotationPolicyId;
 use scaivault_store::rotation_policy::{self, RotationPolicyListed, RotationPolicyRecord};
@@ -12,7 +11,7 @@ use super::{check_webhooks, counted, existing};
 use crate::context::{Context, Outcome};
 use crate::error::Result;
 use crate::naming::{name_exists, slug_id, unique};
-use crate::operation::{Command, Operation};
+use crate::operation::{Command, tenant_operation};
 use crate::secret::write::secret_policy_not_found;
 
 /// `POST /v1/rotation/policies`
@@ -57,14 +56,7 @@ pub struct DeleteRotationPolicy {
     pub id: String,
 }
 
-impl Operation for CreateRotationPolicy {
-    type Output = RotationPolicyListed;
-    const ACTION: Action = Action::RotationPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(CreateRotationPolicy, RotationPolicyChange, RotationPolicyListed);
 
 impl Command for CreateRotationPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<RotationPolicyListed> {
@@ -117,14 +109,7 @@ fn check_secret_policy(tx: &mut WriteTx<'_>, permit: &Permit, id: Option<&str>) 
     secret_policy::find(tx, permit.tenant(), id)?.map(|_| ()).ok_or_else(|| secret_policy_not_found(id))
 }
 
-impl Operation for UpdateRotationPolicy {
-    type Output = RotationPolicyListed;
-    const ACTION: Action = Action::RotationPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(UpdateRotationPolicy, RotationPolicyChange, RotationPolicyListed);
 
 impl Command for UpdateRotationPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<RotationPolicyListed> {
@@ -194,14 +179,7 @@ impl UpdateRotationPolicy {
     }
 }
 
-impl Operation for SetRotationPolicyActive {
-    type Output = RotationPolicyListed;
-    const ACTION: Action = Action::RotationPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(SetRotationPolicyActive, RotationPolicyChange, RotationPolicyListed);
 
 impl Command for SetRotationPolicyActive {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<RotationPolicyListed> {
@@ -219,14 +197,7 @@ impl Command for SetRotationPolicyActive {
     }
 }
 
-impl Operation for DeleteRotationPolicy {
-    type Output = ();
-    const ACTION: Action = Action::RotationPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(DeleteRotationPolicy, RotationPolicyChange, ());
 
 impl Command for DeleteRotationPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

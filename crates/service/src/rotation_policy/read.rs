@@ -1,14 +1,13 @@
 //! Looking at rotation policies.
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_store::ReadView;
 use scaivault_store::rotation_policy::{self, RotationPolicyListed};
 
 use super::{counted, existing};
 use crate::context::Context;
 use crate::error::Result;
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::page::{Page, one_more, single_after};
 
 /// `GET /v1/rotation/policies`, by name.
@@ -26,14 +25,7 @@ pub struct GetRotationPolicy {
     pub id: String,
 }
 
-impl Operation for ListRotationPolicies {
-    type Output = Page<RotationPolicyListed>;
-    const ACTION: Action = Action::RotationPolicyRead;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ListRotationPolicies, RotationPolicyRead, Page<RotationPolicyListed>);
 
 impl Query for ListRotationPolicies {
     fn run(
@@ -50,14 +42,7 @@ impl Query for ListRotationPolicies {
     }
 }
 
-impl Operation for GetRotationPolicy {
-    type Output = RotationPolicyListed;
-    const ACTION: Action = Action::RotationPolicyRead;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(GetRotationPolicy, RotationPolicyRead, RotationPolicyListed);
 
 impl Query for GetRotationPolicy {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<RotationPolicyListed> {

@@ -4,7 +4,6 @@ use scaivault_domain::access::{Permit, Space, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::duration::Span;
 use scaivault_domain::path::SecretPath;
-use scaivault_domain::time::Timestamp;
 use scaivault_store::secret::{self, Presence, Trash};
 use scaivault_store::{Change, WriteTx, secret_version};
 
@@ -118,7 +117,6 @@ pub struct DeletedVersion {
     pub path: String,
     pub version: i64,
     pub current_version: i64,
-    pub at: Timestamp,
 }
 
 impl DeleteVersion {
@@ -145,11 +143,6 @@ impl DeleteVersion {
             secret_version::clear_end(tx, &record.id, heir)?;
         }
         secret::update(tx, scope, &record)?;
-        Ok(DeletedVersion {
-            path: record.path,
-            version: self.version,
-            current_version: record.current_version,
-            at: cx.now,
-        })
+        Ok(DeletedVersion { path: record.path, version: self.version, current_version: record.current_version })
     }
 }

@@ -1,7 +1,6 @@
 //! Making, changing and removing secret policies.
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::id::SecretPolicyId;
 use scaivault_domain::recipe::Recipe;
 use scaivault_store::WriteTx;
@@ -11,7 +10,7 @@ use super::{PolicyType, existing};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, slug_id, unique};
-use crate::operation::{Command, Operation};
+use crate::operation::{Command, tenant_operation};
 
 /// `POST /v1/secret-policies`
 #[derive(Debug, Clone)]
@@ -43,14 +42,7 @@ pub struct DeleteSecretPolicy {
     pub force: bool,
 }
 
-impl Operation for CreateSecretPolicy {
-    type Output = SecretPolicyRecord;
-    const ACTION: Action = Action::SecretPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(CreateSecretPolicy, SecretPolicyChange, SecretPolicyRecord);
 
 impl Command for CreateSecretPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<SecretPolicyRecord> {
@@ -78,14 +70,7 @@ impl Command for CreateSecretPolicy {
     }
 }
 
-impl Operation for UpdateSecretPolicy {
-    type Output = SecretPolicyRecord;
-    const ACTION: Action = Action::SecretPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(UpdateSecretPolicy, SecretPolicyChange, SecretPolicyRecord);
 
 impl Command for UpdateSecretPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<SecretPolicyRecord> {
@@ -135,14 +120,7 @@ impl UpdateSecretPolicy {
     }
 }
 
-impl Operation for DeleteSecretPolicy {
-    type Output = ();
-    const ACTION: Action = Action::SecretPolicyChange;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(DeleteSecretPolicy, SecretPolicyChange, ());
 
 impl Command for DeleteSecretPolicy {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

@@ -1,8 +1,7 @@
 //! Trying a recipe out (contract 05 section 4): nothing is stored.
 
 use scaivault_crypto::SecretString;
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::recipe::Recipe;
 use scaivault_domain::scope::Scope;
 use scaivault_store::ReadView;
@@ -10,7 +9,7 @@ use scaivault_store::ReadView;
 use super::{checked_recipe, existing};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 
 /// `POST /v1/secret-policies/{id}/preview` and `POST /v1/secret-policies/preview`
 #[derive(Debug, Clone)]
@@ -31,14 +30,7 @@ pub struct Preview {
     pub data: SecretString,
 }
 
-impl Operation for PreviewRecipe {
-    type Output = Preview;
-    const ACTION: Action = Action::SecretPolicyPreview;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(PreviewRecipe, SecretPolicyPreview, Preview);
 
 impl Query for PreviewRecipe {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Preview> {

@@ -1,14 +1,13 @@
 //! Looking at secret policies.
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_store::ReadView;
 use scaivault_store::secret_policy::{self, SecretPolicyRecord};
 
 use super::existing;
 use crate::context::Context;
 use crate::error::Result;
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::page::{Page, one_more, single_after};
 
 /// `GET /v1/secret-policies`, by name.
@@ -26,14 +25,7 @@ pub struct GetSecretPolicy {
     pub id: String,
 }
 
-impl Operation for ListSecretPolicies {
-    type Output = Page<SecretPolicyRecord>;
-    const ACTION: Action = Action::SecretPolicyRead;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ListSecretPolicies, SecretPolicyRead, Page<SecretPolicyRecord>);
 
 impl Query for ListSecretPolicies {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Page<SecretPolicyRecord>> {
@@ -45,14 +37,7 @@ impl Query for ListSecretPolicies {
     }
 }
 
-impl Operation for GetSecretPolicy {
-    type Output = SecretPolicyRecord;
-    const ACTION: Action = Action::SecretPolicyRead;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(GetSecretPolicy, SecretPolicyRead, SecretPolicyRecord);
 
 impl Query for GetSecretPolicy {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<SecretPolicyRecord> {

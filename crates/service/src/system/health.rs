@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::{ReadView, instance};
 
 use crate::context::Context;
 use crate::error::Result;
 use crate::metrics::Stopwatch;
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
 
 /// Whether the parts that requests need work: the database, the keys, the trail.
@@ -86,14 +85,7 @@ impl HealthDetails {
     }
 }
 
-impl Operation for DetailedHealth {
-    type Output = HealthDetails;
-    const ACTION: Action = Action::HealthDetailed;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(DetailedHealth, HealthDetailed, HealthDetails);
 
 impl Query for DetailedHealth {
     fn run(&self, _permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<HealthDetails> {

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use scaivault_domain::access::{Permit, Target};
-use scaivault_domain::action::Action;
+use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::{ReadView, figures};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::metrics::Scrape;
-use crate::operation::{Operation, Query};
+use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
 
 /// Counting a million secrets takes a tenth of a second; scrapes that follow each other share one count.
@@ -26,14 +25,7 @@ pub(crate) type Counted = Option<(Timestamp, Vec<(String, i64)>)>;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadMetrics;
 
-impl Operation for ReadMetrics {
-    type Output = String;
-    const ACTION: Action = Action::Metrics;
-
-    fn target(&self) -> Target {
-        Target::Tenant
-    }
-}
+tenant_operation!(ReadMetrics, Metrics, String);
 
 impl Query for ReadMetrics {
     fn run(&self, _permit: &Permit, _view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<String> {

@@ -14,8 +14,8 @@ use scaivault_store::token::{self, TokenRecord};
 use super::{Token, demand_identity_admin, is_caller};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, FaultCode, FieldFault, Result};
-use crate::identity::{directory_operation, identity_not_found, lookup, rules};
-use crate::operation::Command;
+use crate::identity::{identity_not_found, lookup, rules};
+use crate::operation::{Command, tenant_operation};
 use crate::session::ACTIVE;
 
 const DEFAULT_LIFE_SECONDS: i64 = 90 * 86_400;
@@ -37,7 +37,7 @@ pub struct NewToken {
     pub text: OpaqueToken,
 }
 
-directory_operation!(CreateToken, TokenCreate, NewToken);
+tenant_operation!(CreateToken, TokenCreate, NewToken);
 
 struct Owner {
     internal_id: String,

@@ -11,8 +11,8 @@ use scaivault_store::{ReadView, token};
 use crate::caller::Session;
 use crate::context::Context;
 use crate::error::Result;
-use crate::identity::{directory_operation, rules};
-use crate::operation::Query;
+use crate::identity::rules;
+use crate::operation::{Query, tenant_operation};
 use crate::session::session_of;
 
 /// `POST /v1/auth/introspect`
@@ -31,7 +31,7 @@ pub struct Introspection {
     pub issued_at: Timestamp,
 }
 
-directory_operation!(Introspect, TokenIntrospect, Option<Introspection>);
+tenant_operation!(Introspect, TokenIntrospect, Option<Introspection>);
 
 impl Query for Introspect {
     /// `None` for everything that is not usable, or not the caller's to know of: there is one answer for all of it.

@@ -8,8 +8,8 @@ use scaivault_store::token::{self, TokenFilter};
 use super::{Token, demand_identity_admin, is_caller, seen_token, sees_tokens_of_others, token_not_found, views};
 use crate::context::Context;
 use crate::error::Result;
-use crate::identity::{directory_operation, identity_not_found, lookup};
-use crate::operation::Query;
+use crate::identity::{identity_not_found, lookup};
+use crate::operation::{Query, tenant_operation};
 use crate::page::{Page, one_more, single_after};
 
 /// `GET /v1/auth/tokens`
@@ -22,7 +22,7 @@ pub struct ListTokens {
     pub after: Option<Vec<String>>,
 }
 
-directory_operation!(ListTokens, TokenList, Page<Token>);
+tenant_operation!(ListTokens, TokenList, Page<Token>);
 
 impl Query for ListTokens {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Page<Token>> {
@@ -56,7 +56,7 @@ pub struct GetToken {
     pub id: String,
 }
 
-directory_operation!(GetToken, TokenGet, Token);
+tenant_operation!(GetToken, TokenGet, Token);
 
 impl Query for GetToken {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Token> {

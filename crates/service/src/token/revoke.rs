@@ -7,8 +7,8 @@ use scaivault_store::{WriteTx, token};
 use super::seen_token;
 use crate::context::{Context, Outcome};
 use crate::error::Result;
-use crate::identity::{directory_operation, lookup, rules};
-use crate::operation::Command;
+use crate::identity::{lookup, rules};
+use crate::operation::{Command, tenant_operation};
 
 /// `DELETE /v1/auth/tokens/{id}`
 pub struct RevokeToken {
@@ -16,7 +16,7 @@ pub struct RevokeToken {
     pub id: String,
 }
 
-directory_operation!(RevokeToken, TokenRevoke, ());
+tenant_operation!(RevokeToken, TokenRevoke, ());
 
 impl Command for RevokeToken {
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<()> {

@@ -11,8 +11,7 @@ use scaivault_store::ReadView;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::identity::directory_operation;
-use crate::operation::Query;
+use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
 
 /// `GET /v1/auth/whoami`
@@ -36,7 +35,7 @@ pub struct WhoamiAnswer {
     pub token_ref: String,
 }
 
-directory_operation!(Whoami, Whoami, WhoamiAnswer);
+tenant_operation!(Whoami, Whoami, WhoamiAnswer);
 
 impl Query for Whoami {
     /// All of it is what authentication found out already.

@@ -17,7 +17,6 @@ use scaivault_service::identity::{LiveStatus, PageRequest, Status};
 
 use crate::extract::{Faults, ObjectReader, OneOf, Patch, QueryReader, Text};
 use crate::input::Input;
-use crate::reply::Reply;
 use crate::route::field::{Parsed, scopes};
 
 const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -66,9 +65,4 @@ fn second(time: Timestamp) -> String {
 
 fn opt_second(time: Option<Timestamp>) -> Option<String> {
     time.map(second)
-}
-
-/// The answer to a DELETE.
-pub(crate) fn gone(_: &()) -> Reply {
-    Reply::empty()
 }

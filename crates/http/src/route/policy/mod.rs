@@ -5,4 +5,4 @@ mod render;
 mod rules;
 
 pub(crate) use parse::{bind, bindings, create, delete, get, list, patch, replace, test, unbind};
-pub(crate) use render::{binding, binding_page, detail, detail_of, nothing, page, tested};
+pub(crate) use render::{binding, binding_page, detail, detail_of, page, tested};

@@ -41,10 +41,6 @@ pub(crate) fn detail_of(policy: PolicyDetail, _input: &Input<'_>) -> Result<Repl
     Ok(detail(&policy))
 }
 
-pub(crate) fn nothing(_done: &()) -> Reply {
-    Reply::empty()
-}
-
 fn item(policy: &PolicyListed) -> wire::PolicyItem {
     let record = &policy.record;
     let rules = record.rules.as_array().map_or(0, Vec::len);
