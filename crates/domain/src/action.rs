@@ -88,6 +88,7 @@ use Permission::{Admin, Delete, List, Read, Rotate, Write};
 use ScopeRule::{All, Any, None as NoScope};
 
 const DELETE_OR_ADMIN: &[Permission] = &[Delete, Admin];
+const ROTATE_OR_LIST: &[Permission] = &[Rotate, List];
 const LIST_OR_READ: &[Permission] = &[List, Read];
 
 actions! {
@@ -146,15 +147,35 @@ actions! {
     RotationAttach: All(&[Scope::Admin]), Path(&[Write]), Some(A::ConfigChange), Policy, command;
     RotationDetach: All(&[Scope::Admin]), Tenant, Some(A::ConfigChange), Policy, command;
 
+    RotationHistory: All(&[Scope::AuditRead]), Tenant, Some(A::ConfigRead), Policy, query;
+    /// Which secrets are due; without scope admin those that the caller may rotate or list (04 section 2).
+    RotationDue: Any(&[Scope::SecretsRotate, Scope::Admin]), Listing(ROTATE_OR_LIST), Some(A::List), Policy, query;
+    /// Every secret of a policy; each is decided on as [`Action::SecretRotate`] (04 section 2).
+    RotationRotate: All(&[Scope::SecretsRotate]), Listing(&[Rotate]), Some(A::Rotate), Policy, command;
+
     SecretPolicyRead: Any(&[Scope::PoliciesRead, Scope::Admin]), Tenant, Some(A::ConfigRead), Policy, query;
     SecretPolicyChange: All(&[Scope::Admin]), Tenant, Some(A::ConfigChange), Policy, command;
     SecretPolicyPreview: Any(&[Scope::SecretsWrite, Scope::Admin]), Tenant, Some(A::GeneratePreview), Policy, query;
     SecretPolicyGenerate: All(&[Scope::SecretsWrite]), Path(&[Write]), Some(A::Write), Write, command;
+
+    WebhookRead: All(&[Scope::Admin]), Tenant, Some(A::ConfigRead), Webhook, query;
+    /// Also tests and redeliveries.
+    WebhookChange: All(&[Scope::Admin]), Tenant, Some(A::ConfigChange), Webhook, command;
+    SubscriptionRead: All(&[Scope::SubscriptionsRead]), Tenant, Some(A::ConfigRead), Subscription, query;
+    SubscriptionChange: All(&[Scope::SubscriptionsWrite]), Tenant, Some(A::ConfigChange), Subscription, command;
+    /// Leaves an entry only when it returned events (06 section 2).
+    SubscriptionPoll: All(&[Scope::SubscriptionsRead]), Tenant, Some(A::SubscriptionEvent), SubscriptionPoll, query;
+    /// Comes as often as a poll does, and draws from the same bucket.
+    SubscriptionAck: All(&[Scope::SubscriptionsWrite]), Tenant, Some(A::ConfigChange), SubscriptionPoll, command;
+    EventStream: All(&[Scope::SubscriptionsRead]), Listing(LIST_OR_READ), Some(A::SubscriptionEvent), SubscriptionPoll, query;
 
     AuditQuery: All(&[Scope::AuditRead]), Tenant, Some(A::AuditRead), AuditQuery, query;
 
     HealthDetailed: All(&[Scope::Admin]), Tenant, None, System, query;
     Metrics: All(&[Scope::Admin]), Tenant, None, Unlimited, query;
     SystemSeal: All(&[Scope::Admin]), Instance, Some(A::SystemChange), System, command;
+    /// What the server was to do and gave up.
+    SystemJobs: All(&[Scope::Admin]), Instance, Some(A::SystemChange), System, query;
+    SystemJobRetry: All(&[Scope::Admin]), Instance, Some(A::SystemChange), System, command;
     SystemKeys: All(&[Scope::Admin]), Instance, Some(A::SystemChange), System, query;
 }

@@ -99,6 +99,11 @@ typed_ids! {
     AuditEntryId => "log_",
     CredentialId => "cred_",
     RequestId => "req_",
+    RotationHistoryId => "rh_",
+    WebhookId => "wh_",
+    DeliveryId => "del_",
+    SubscriptionId => "sub_",
+    EventId => "evt_",
     /// Internal: never in an answer, so that a path is a secret's only public name.
     SecretId => "sec_",
 }

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod condition;
 pub mod cursor;
 pub mod duration;
+pub mod event;
 pub mod glob;
 pub mod id;
 pub mod name;

@@ -6,7 +6,12 @@ use crate::config::ConfigError;
 
 /// General failures.
 pub(crate) const GENERAL: u8 = 1;
-/// Bad usage and bad configuration.
+/// The server does not know who is asking.
+pub(crate) const AUTHENTICATION: u8 = 2;
+/// The server knows, and refuses.
+pub(crate) const AUTHORIZATION: u8 = 3;
+pub(crate) const NOT_FOUND: u8 = 4;
+/// Bad usage, bad configuration, and what a server calls invalid.
 pub(crate) const USAGE: u8 = 5;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +27,10 @@ impl Failure {
 
     pub(crate) fn usage(line: impl fmt::Display) -> Self {
         Self { exit_code: USAGE, line: one_line(line) }
+    }
+
+    pub(crate) fn not_found(line: impl fmt::Display) -> Self {
+        Self { exit_code: NOT_FOUND, line: one_line(line) }
     }
 }
 
@@ -48,7 +57,7 @@ impl From<scaivault_service::Error> for Failure {
 }
 
 /// Texts of other systems may have several lines; scripts and logs count on one.
-fn one_line(text: impl fmt::Display) -> String {
+pub(crate) fn one_line(text: impl fmt::Display) -> String {
     text.to_string().split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,6 +1,7 @@
-//! What an operation may use besides its transaction, and what it leaves for the audit entry.
+//! What an operation or a job may use besides its transaction, and what it leaves for the audit entry and the listeners.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use scaivault_domain::access::{Grant, Permit, SecretScope, Target, TenantScope};
@@ -9,11 +10,14 @@ use scaivault_domain::id;
 use scaivault_domain::secret::SecretType;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::secret::SecretRecord;
+use scaivault_store::tenant::TenantSettings;
 use serde_json::Value;
 
 use crate::cache::Ticket;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
+use crate::event::Happening;
+use crate::job::OwnEntry;
 use crate::keyring::KeySet;
 use crate::making::Making;
 use crate::vault::Vault;
@@ -64,6 +68,10 @@ pub(crate) struct Notes {
     pub(crate) after_commit: Option<AfterCommit>,
     /// What a command did to several paths: an entry for each, instead of one for all.
     pub(crate) paths: Vec<PathNotes>,
+    /// What listeners hear of, in the order in which it happened.
+    pub(crate) events: Vec<Happening>,
+    /// What a job of the server leaves in the trail.
+    pub(crate) entries: Vec<OwnEntry>,
 }
 
 /// What the entry of one path says beside what all of them say.
@@ -74,23 +82,47 @@ pub(crate) struct PathNotes {
     pub(crate) extra: BTreeMap<String, Value>,
 }
 
-pub struct Context<'a> {
-    /// The time of this request; every time that it writes is this one.
+/// What both requests and the server's own jobs work with.
+pub struct Work<'a> {
+    /// The time of this request or job; every time that it writes is this one.
     pub now: Timestamp,
-    pub caller: &'a Caller,
     pub vault: &'a Arc<Vault>,
+    /// Of the tenant it takes effect in.
+    pub(crate) settings: &'a TenantSettings,
+    actor: &'a str,
     pub(crate) notes: Notes,
-    /// Older than the operation's snapshot, however much it reads from it.
-    pub(crate) ticket: Ticket,
-    /// The values that take too long to be made in here; see [`Context::generated`].
+    /// The values that take too long to be made in here; see [`Work::generated`].
     pub(crate) making: Making,
     keys: WarmKeys,
 }
 
+/// What a request works with: [`Work`], and who asked.
+pub struct Context<'a> {
+    work: Work<'a>,
+    pub caller: &'a Caller,
+    /// Older than the operation's snapshot, however much it reads from it.
+    pub(crate) ticket: Ticket,
+}
+
+impl<'a> Deref for Context<'a> {
+    type Target = Work<'a>;
+
+    fn deref(&self) -> &Work<'a> {
+        &self.work
+    }
+}
+
+impl<'a> DerefMut for Context<'a> {
+    fn deref_mut(&mut self) -> &mut Work<'a> {
+        &mut self.work
+    }
+}
+
 impl<'a> Context<'a> {
     pub(crate) fn new(vault: &'a Arc<Vault>, caller: &'a Caller, now: Timestamp, keys: WarmKeys) -> Self {
-        let (notes, ticket, making) = (Notes::default(), vault.secrets.ticket(), Making::default());
-        Self { now, caller, vault, notes, ticket, making, keys }
+        let ticket = vault.secrets.ticket();
+        let work = Work::new(vault, &caller.identity().identity_id, &caller.settings, now, keys);
+        Self { work, caller, ticket }
     }
 
     /// Decides on a part of what was asked for, as if it had been asked for alone.
@@ -99,6 +131,33 @@ impl<'a> Context<'a> {
     /// The refusal as the caller is told.
     pub(crate) fn permit(&self, action: Action, target: &Target) -> Result<Permit> {
         self.vault.permit(self.caller, action, target, self.now)
+    }
+
+    /// What is left when it is over.
+    pub(crate) fn into_notes(self) -> (Notes, Making) {
+        (self.work.notes, self.work.making)
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(
+        vault: &'a Arc<Vault>,
+        actor: &'a str,
+        settings: &'a TenantSettings,
+        now: Timestamp,
+        keys: WarmKeys,
+    ) -> Self {
+        Self { now, vault, settings, actor, notes: Notes::default(), making: Making::default(), keys }
+    }
+
+    /// Has listeners hear of it once it is durable; a command that fails has done nothing worth hearing.
+    pub(crate) fn emit(&mut self, happening: Happening) {
+        self.notes.events.push(happening);
+    }
+
+    /// Leaves an entry of the server's own doing.
+    pub(crate) fn leave_entry(&mut self, entry: OwnEntry) {
+        self.notes.entries.push(entry);
     }
 
     /// Adds to `extra_data` of the audit entry. Strings, integers, booleans and lists of strings only; never a value or a key.
@@ -149,7 +208,7 @@ impl<'a> Context<'a> {
 
     /// `user:mia@firm.example`: what `created_by` and the like hold.
     pub fn actor(&self) -> &str {
-        &self.caller.identity().identity_id
+        self.actor
     }
 
     pub fn secret_keys(&self, scope: &SecretScope) -> Result<Arc<KeySet>> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use scaivault_crypto::SecretString;
 use scaivault_domain::recipe::{self, Generated, Recipe};
 
-use crate::context::Context;
+use crate::context::Work;
 use crate::error::{Error, Result};
 use crate::vault::Vault;
 
@@ -46,7 +46,7 @@ impl Making {
     }
 }
 
-impl Context<'_> {
+impl Work<'_> {
     /// Generates and lays the fields over `data` (compact JSON object); other fields stay.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use crate::admit::{Admitted, check_scopes, denied};
 use crate::caller::Caller;
 use crate::context::{AfterCommit, Context, Notes, Outcome};
 use crate::error::{Code, Error, Result};
+use crate::event::Origin;
 use crate::making::Making;
 use crate::metrics::Stopwatch;
 use crate::operation::{Command, Query};
@@ -50,7 +51,7 @@ impl Vault {
                 let at_hand = self.warm_keys(&caller, &target, now).and_then(|keys| {
                     let mut cx = Context::new(self, &caller, now, keys);
                     let result = query.cached_answer(&permit, self, &mut cx)?;
-                    Some((result, cx.notes))
+                    Some((result, cx.into_notes().0))
                 });
                 match at_hand {
                     Some((result, notes)) => (result, notes, Some(permit.grant().clone())),
@@ -147,7 +148,8 @@ impl Vault {
                 let mut cx = Context::new(&vault, &caller, now, keys);
                 cx.making = making;
                 let result = vault.store.read(|view| asked.0.run(&asked.1, view, &mut cx));
-                (result, cx.notes, cx.making)
+                let (notes, making) = cx.into_notes();
+                (result, notes, making)
             });
             let (result, notes, after) = match looked.await {
                 Ok(looked) => looked,
@@ -198,16 +200,20 @@ impl Vault {
                 tx.attempt(|tx| run_once(tx, &mut cx, command, &permit, kept))?
             }
         };
+        let (notes, making) = cx.into_notes();
         // What succeeded stands, whatever it had asked for on its way.
-        let making = if result.is_ok() { Making::default() } else { cx.making };
-        let mut done = Done { result, entries: Vec::new(), after_commit: cx.notes.after_commit, making };
+        let making = if result.is_ok() { Making::default() } else { making };
+        let mut done = Done { result, entries: Vec::new(), after_commit: notes.after_commit, making };
         if done.making.lacks_something() {
             return Ok(done);
         }
+        if done.result.is_ok() {
+            self.append_events(tx, &Origin::of(caller), &notes.events, now)?;
+        }
         if let Some(audited) = audit_action(command.action()) {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
-            let fate = done.result.as_ref().map(|_| cx.notes.outcome.status());
-            let drafts = self.drafts(caller, &subject, &cx.notes, fate);
+            let fate = done.result.as_ref().map(|_| notes.outcome.status());
+            let drafts = self.drafts(caller, &subject, &notes, fate);
             for mut draft in drafts.map_err(|error| StoreError::Audit(format!("{error:?}")))? {
                 draft.append(tx)?;
                 done.entries.push(draft.entry);

@@ -1,9 +1,9 @@
 //! How audit entries come about: one for each request that touches a resource, allowed or denied.
 
-use scaivault_domain::access::{Grant, Space, Target};
+use scaivault_domain::access::{Grant, SecretScope, Space, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::audit::{AuditAction, AuditEntry};
-use scaivault_domain::id::AuditEntryId;
+use scaivault_domain::id::{AuditEntryId, IdentityType};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::audit::{self, INSTANCE_STREAM};
 use scaivault_store::{StoreError, StoreResult, WriteTx};
@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::caller::{Caller, RequestMeta};
 use crate::context::{Notes, PathNotes};
 use crate::error::{Error, Result};
+use crate::event::Origin;
+use crate::job::OwnEntry;
 use crate::metrics::Stopwatch;
 use crate::vault::Vault;
 
@@ -109,6 +111,42 @@ impl Vault {
         };
         if let Some(granted_by) = granted_by {
             entry.extra_data.insert("granted_by".to_owned(), granted_by.into());
+        }
+        Ok(draft)
+    }
+
+    /// An entry of what the server did on its own account. A partner's shared secrets are nobody's: theirs go to the instance's stream
+    /// unless the tenant whose policy was at work can be named.
+    pub(crate) fn own_draft(
+        &self,
+        origin: &Origin<'_>,
+        scope: &SecretScope,
+        own: &OwnEntry,
+        at: Timestamp,
+    ) -> Result<Draft> {
+        let meta = RequestMeta {
+            request_id: origin.request_id.to_owned(),
+            client_request_id: None,
+            source_ip: None,
+            user_agent: None,
+            started: at,
+            fresh: false,
+        };
+        let notes = Notes { extra: own.extra.clone(), resource_id: own.resource_id.clone(), ..Notes::default() };
+        let fate = own.failed.as_ref().map_or(Ok(200), Err);
+        let mut draft = self.blank(&meta, own.action, &notes, fate)?;
+        let entry = &mut draft.entry;
+        entry.identity_type = Some(IdentityType::System.as_str().to_owned());
+        entry.identity_id = Some(origin.identity_id.to_owned());
+        entry.secret_path.clone_from(&own.secret_path);
+        entry.acting_partner_id = Some(origin.partner_id.to_owned());
+        if scope.space() == Space::Partner {
+            entry.extra_data.insert("namespace".to_owned(), "partner".into());
+        }
+        if !origin.tenant_id.is_empty() {
+            entry.tenant_id = Some(origin.tenant_id.to_owned());
+            entry.target_tenant_id = Some(origin.tenant_id.to_owned());
+            draft.stream = origin.tenant_id.to_owned();
         }
         Ok(draft)
     }

@@ -17,6 +17,7 @@ use crate::caller::Session;
 use crate::error::{Code, Error, Outage, Result};
 use crate::failure_log::FailureLog;
 use crate::init::{self, FirstStart};
+use crate::job::Runner;
 use crate::keyring::{Keyring, Root};
 use crate::making::CONCURRENT_MAKERS;
 use crate::metrics::Metrics;
@@ -62,6 +63,7 @@ pub struct Vault {
     pub(crate) statistics: Statistics,
     pub(crate) mirror: Mirror,
     pub(crate) running: Running,
+    pub(crate) runner: Runner,
     /// Places for scans; see [`CONCURRENT_SCANS`].
     pub(crate) scans: tokio::sync::Semaphore,
     /// Places for slow recipes; see [`CONCURRENT_MAKERS`].
@@ -90,6 +92,7 @@ impl Vault {
             statistics: Statistics::default(),
             mirror: Mirror::open(&parts.settings),
             running: Running::default(),
+            runner: Runner::default(),
             scans: tokio::sync::Semaphore::new(CONCURRENT_SCANS),
             makers: Arc::new(tokio::sync::Semaphore::new(CONCURRENT_MAKERS)),
             metrics: Metrics::new(parts.settings.commit, parts.settings.metrics_per_identity),
@@ -327,7 +330,8 @@ impl CommitListener for Invalidator {
                     vault.tenants.clear();
                 }
                 Change::AllSecrets => vault.secrets.clear(),
-                Change::Erased => {}
+                Change::Erased | Change::Listeners => {}
+                Change::Event { .. } | Change::Job => vault.runner.wake(),
                 Change::Keys | Change::Shredded => vault.keyring.forget(),
                 Change::Secret { namespace, path } => vault.secrets.invalidate(namespace, path),
             }

@@ -42,10 +42,14 @@ impl Vault {
 
     /// Loads them. Blocks; never call it inside a transaction.
     pub(crate) fn load_keys(&self, caller: &Caller, target: &Target, now: Timestamp) -> WarmKeys {
-        let scope = scope_of(caller, target);
+        self.load_keys_of(&scope_of(caller, target), now)
+    }
+
+    /// As [`Vault::load_keys`], for what the server does on its own account.
+    pub(crate) fn load_keys_of(&self, scope: &SecretScope, now: Timestamp) -> WarmKeys {
         let tenant = self.keyring.for_tenant(&self.store, scope.owner(), now);
-        let secrets = self.keyring.for_secrets(&self.store, &scope, now);
-        WarmKeys { tenant: Some((scope.owner().clone(), tenant)), secrets: Some((scope, secrets)) }
+        let secrets = self.keyring.for_secrets(&self.store, scope, now);
+        WarmKeys { tenant: Some((scope.owner().clone(), tenant)), secrets: Some((scope.clone(), secrets)) }
     }
 }
 

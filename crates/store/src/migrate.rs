@@ -4,7 +4,10 @@ use crate::error::{StoreError, StoreResult};
 use crate::sql::{Connection, Param};
 
 /// Add new ones at the end; a released one never changes.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("migrations/0001_foundation.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "foundation", include_str!("migrations/0001_foundation.sql")),
+    (2, "events_and_jobs", include_str!("migrations/0002_events_and_jobs.sql")),
+];
 
 /// The schema version that this program writes.
 pub(crate) fn known_version() -> i64 {

@@ -61,6 +61,12 @@ pub fn living(db: &mut impl Database) -> StoreResult<Vec<TenantRecord>> {
     db.all(&format!("SELECT {COLUMNS} FROM tenant WHERE status <> 'DELETED' ORDER BY id"), &[], read)
 }
 
+/// Ids of a partner's tenants that are not deleted.
+pub fn ids_of_partner(db: &mut impl Database, partner_id: &str) -> StoreResult<Vec<String>> {
+    let ids = "SELECT id FROM tenant WHERE partner_id = $1 AND status <> 'DELETED' ORDER BY id";
+    db.all(ids, params![partner_id], |row| row.text(0))
+}
+
 /// Which tenants a list may hold: every condition that is given must hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Within<'a> {

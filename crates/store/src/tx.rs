@@ -18,6 +18,12 @@ pub enum Change {
     Shredded,
     /// More secrets than are worth naming.
     AllSecrets,
+    /// Something happened that listeners of the tenant may want to hear of.
+    Event { tenant_id: String },
+    /// Something was planned.
+    Job,
+    /// Who listens to a tenant's events, and to what.
+    Listeners,
     /// One secret, by namespace and path.
     Secret { namespace: String, path: String },
 }

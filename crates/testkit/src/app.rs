@@ -158,6 +158,23 @@ impl TestApp {
         partner.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// Lets the server do what is due at this moment, and all that follows from it.
+    pub async fn settle(&self) -> usize {
+        self.vault.run_due_jobs().await.unwrap()
+    }
+
+    /// Lets time pass, second by second where something is due: each thing happens at its time.
+    pub async fn pass(&self, seconds: i64) {
+        let end = self.now().plus_seconds(seconds);
+        self.settle().await;
+        while let Some(next) = self.vault.next_job_at().unwrap().filter(|next| *next <= end) {
+            self.clock.set(next.max(self.now()));
+            self.settle().await;
+        }
+        self.clock.set(end);
+        self.settle().await;
+    }
+
     /// A text that no log, error or raw database byte may ever show; put it into values.
     pub fn canary(&self) -> &str {
         &self.canary

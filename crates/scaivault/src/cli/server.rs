@@ -22,7 +22,7 @@ use crate::{logging, output, process, wiring};
 /// Scrapers are few.
 const METRICS_CONNECTIONS: usize = 64;
 
-/// What the maintenance task gets to sign and write its last.
+/// What the jobs under way and the maintenance task get to end, sign and write their last.
 const MAINTENANCE_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
@@ -172,6 +172,7 @@ impl Served {
     async fn until_told_to_stop(self, mut signals: Signals) {
         let (stop, stopped) = watch::channel(false);
         let (rest, resting) = watch::channel(false);
+        let jobs = tokio::spawn(Arc::clone(&self.vault).run_jobs(resting.clone()));
         let maintenance = tokio::spawn(Arc::clone(&self.vault).maintain(resting));
 
         let (main, options) = self.main;
@@ -204,8 +205,9 @@ impl Served {
         }
 
         let _ = rest.send(true);
-        if tokio::time::timeout(MAINTENANCE_ENDS_WITHIN, maintenance).await.is_err() {
-            tracing::warn!("maintenance did not end in time");
+        let ending = async { tokio::join!(jobs, maintenance) };
+        if tokio::time::timeout(MAINTENANCE_ENDS_WITHIN, ending).await.is_err() {
+            tracing::warn!("jobs or maintenance did not end in time; what they had begun is taken up at the next start");
         }
         self.vault.shut_down().await;
     }

@@ -3,7 +3,7 @@
 use scaivault_domain::access::Permit;
 use scaivault_domain::role::Role;
 use scaivault_store::key::{self, KeyLevel};
-use scaivault_store::{Change, WriteTx, directory, tenant};
+use scaivault_store::{Change, WriteTx, directory, event, job, tenant};
 
 use super::access::{demand, seen_tenant};
 use super::end::{last_admin, super_admin_bits};
@@ -50,6 +50,8 @@ impl Command for DeleteTenant {
         record.updated_at = cx.now;
         tenant::update(tx, &record)?;
         directory::end_all_in(tx, &record.id, cx.now)?;
+        job::delete_all(tx, &record.id)?;
+        event::delete_all(tx, &record.id)?;
         key::shred(tx, KeyLevel::Tenant, &record.id)?;
         tx.changed(Change::AllSecrets);
         cx.outcome(Outcome::Empty);

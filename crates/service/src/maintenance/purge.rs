@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
 use scaivault_domain::audit::{AuditAction, AuditEntry};
-use scaivault_domain::id::{IdentityType, PartnerId, RequestId, TenantId};
+use scaivault_domain::id::{PartnerId, RequestId, TenantId};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::{StoreError, StoreResult, WriteTx, secret, tenant};
 
-use crate::caller::RequestMeta;
-use crate::context::Notes;
 use crate::error::Result;
-use crate::trail::Draft;
+use crate::event::Origin;
+use crate::job::{JobKind, OwnEntry};
 use crate::vault::Vault;
 
 /// Secrets of one transaction.
 const BATCH: i64 = 100;
-const IDENTITY: &str = "system:purge";
 
 impl Vault {
     /// Destroys one batch. Each secret goes together with its audit entry or stays. Answers how many went.
@@ -53,29 +51,23 @@ impl Vault {
         request_id: &str,
         now: Timestamp,
     ) -> StoreResult<AuditEntry> {
-        let meta = RequestMeta {
-            request_id: request_id.to_owned(),
-            client_request_id: None,
-            source_ip: None,
-            user_agent: None,
-            started: now,
-            fresh: false,
+        let scope = &owner.scope;
+        let shared = scope.space() == Space::Partner;
+        let origin = Origin {
+            // A partner's shared secret belongs to no tenant: its entry goes to the instance's stream.
+            tenant_id: if shared { "" } else { scope.namespace() },
+            partner_id: scope.owner().partner().as_str(),
+            identity_id: JobKind::PurgeSecrets.identity(),
+            request_id,
         };
-        let mut draft: Draft = self.blank(&meta, AuditAction::Purge, &Notes::default(), Ok(200)).map_err(unrecorded)?;
-        let entry = &mut draft.entry;
-        entry.identity_type = Some(IdentityType::System.as_str().to_owned());
-        entry.identity_id = Some(IDENTITY.to_owned());
-        entry.secret_path = Some(path.to_owned());
-        entry.acting_partner_id = Some(owner.scope.owner().partner().as_str().to_owned());
-        entry.extra_data.insert("permanent".to_owned(), true.into());
-        if owner.scope.space() == Space::Partner {
-            entry.extra_data.insert("namespace".to_owned(), "partner".into());
-        } else {
-            let tenant = owner.scope.namespace().to_owned();
-            entry.tenant_id = Some(tenant.clone());
-            entry.target_tenant_id = Some(tenant.clone());
-            draft.stream = tenant;
-        }
+        let own = OwnEntry {
+            action: AuditAction::Purge,
+            secret_path: Some(path.to_owned()),
+            resource_id: None,
+            extra: [("permanent".to_owned(), true.into())].into(),
+            failed: None,
+        };
+        let mut draft = self.own_draft(&origin, scope, &own, now).map_err(unrecorded)?;
         draft.append(tx)?;
         Ok(draft.entry)
     }
@@ -90,7 +82,6 @@ struct Owner {
 }
 
 impl Owner {
-    /// A partner's shared secret belongs to no tenant: its entry goes to the instance's stream.
     fn of(tx: &mut WriteTx<'_>, namespace: &str) -> StoreResult<Self> {
         if let Ok(partner) = PartnerId::parse(namespace) {
             // The scope of a partner's space is its partner; the tenant in it is never looked at.

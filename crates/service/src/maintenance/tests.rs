@@ -114,12 +114,13 @@ async fn kept_answers_go_after_a_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_task_works_through_and_ends_when_told() {
+async fn the_tasks_work_through_and_end_when_told() {
     let test = TestVault::new();
     test.write_secret(Space::Tenant, "old").await;
     delete(&test, Space::Tenant, "old").await;
     test.clock.advance(31 * DAY);
     let (stop, stopped) = tokio::sync::watch::channel(false);
+    let jobs = tokio::spawn(std::sync::Arc::clone(&test.vault).run_jobs(stopped.clone()));
     let task = tokio::spawn(std::sync::Arc::clone(&test.vault).maintain(stopped));
     let gone = async {
         while test.count("SELECT COUNT(*) FROM secret") > 0 {
@@ -128,7 +129,8 @@ async fn the_task_works_through_and_ends_when_told() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.unwrap();
     stop.send(true).unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(10), task).await.unwrap().unwrap();
+    let ended = async { (jobs.await.unwrap(), task.await.unwrap()) };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ended).await.unwrap();
     // What was written last is signed.
     let report = test.vault.verify_audit(TENANT, None, None).unwrap();
     let signed = test.count("SELECT MAX(seq) FROM audit_checkpoint WHERE stream = 'tnt_default'");

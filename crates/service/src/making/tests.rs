@@ -6,6 +6,7 @@ use scaivault_domain::path::SecretPath;
 use scaivault_domain::secret::MetadataPatch;
 
 use super::*;
+use crate::context::Context;
 use crate::secret::{OptionsChange, ReadSecret, Select, ValueRead};
 use crate::secret_policy::{CreateSecretPolicy, GenerateSecret, PolicyType, UpdateSecretPolicy, checked_recipe};
 use crate::testing::TestVault;

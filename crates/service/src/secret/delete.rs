@@ -96,7 +96,7 @@ impl DeleteSecret {
 
 /// How long a deleted secret can come back: the tenant's setting, else the server's.
 fn retention_seconds(cx: &Context<'_>) -> Result<i64> {
-    match &cx.caller.settings.soft_delete_retention {
+    match &cx.settings.soft_delete_retention {
         Some(text) => Ok(Span::parse(text).map_err(Error::internal)?.seconds()),
         None => Ok(cx.vault.settings.secret_retention_seconds),
     }

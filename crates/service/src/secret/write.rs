@@ -365,7 +365,7 @@ pub(crate) fn prune(tx: &mut WriteTx<'_>, record: &SecretRecord, now: Timestamp)
 /// `payload_too_large` beyond the tenant's limit (never above the server's).
 pub(crate) fn check_size(cx: &Context<'_>, data: &SecretString) -> Result<()> {
     let server = cx.vault.settings.max_secret_bytes;
-    let tenant = cx.caller.settings.max_secret_bytes.and_then(|limit| usize::try_from(limit).ok());
+    let tenant = cx.settings.max_secret_bytes.and_then(|limit| usize::try_from(limit).ok());
     let limit = tenant.map_or(server, |tenant| tenant.min(server));
     if data.len() > limit {
         let message = format!("The payload may have at most {limit} bytes as compact JSON");
@@ -375,7 +375,7 @@ pub(crate) fn check_size(cx: &Context<'_>, data: &SecretString) -> Result<()> {
 }
 
 fn default_max_versions(cx: &Context<'_>) -> i64 {
-    cx.caller.settings.default_max_versions.unwrap_or(DEFAULT_MAX_VERSIONS)
+    cx.settings.default_max_versions.unwrap_or(DEFAULT_MAX_VERSIONS)
 }
 
 pub(crate) fn rotation_policy_not_found(id: &str) -> Error {

@@ -1,0 +1,125 @@
+//! What others hear of: written with the change it tells of, handed on afterwards (contract 07).
+
+mod dispatch;
+mod envelope;
+
+use scaivault_domain::access::{SecretScope, Space};
+use scaivault_domain::event::EventBody;
+use scaivault_domain::time::Timestamp;
+use scaivault_store::event::{self, NewEvent};
+use scaivault_store::secret::SecretRecord;
+use scaivault_store::{StoreError, StoreResult, WriteTx, tenant};
+
+use crate::caller::Caller;
+use crate::vault::Vault;
+
+pub(crate) use envelope::envelope;
+
+/// What happened, before it is written down for those who may hear of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Happening {
+    body: EventBody,
+    about: Option<About>,
+}
+
+/// The secret it is about, with what listeners filter by.
+#[derive(Debug, Clone)]
+struct About {
+    space: Space,
+    path: String,
+    secret_type: Option<&'static str>,
+    tags: Vec<String>,
+}
+
+impl Happening {
+    /// Of something that has no path.
+    pub(crate) fn new(body: EventBody) -> Self {
+        Self { body, about: None }
+    }
+
+    pub(crate) fn of_secret(scope: &SecretScope, record: &SecretRecord, body: EventBody) -> Self {
+        let about = About {
+            space: scope.space(),
+            path: record.path.clone(),
+            secret_type: Some(record.secret_type.as_str()),
+            tags: record.metadata.tags.clone(),
+        };
+        Self { body, about: Some(about) }
+    }
+
+    /// At a path where there may be no secret. It passes no filter on type and tags, so that nobody learns of either.
+    pub(crate) fn at_path(space: Space, path: &str, body: EventBody) -> Self {
+        let about = About { space, path: path.to_owned(), secret_type: None, tags: Vec::new() };
+        Self { body, about: Some(about) }
+    }
+}
+
+/// Whose doing it was, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) tenant_id: &'a str,
+    pub(crate) partner_id: &'a str,
+    pub(crate) identity_id: &'a str,
+    pub(crate) request_id: &'a str,
+}
+
+impl<'a> Origin<'a> {
+    pub(crate) fn of(caller: &'a Caller) -> Self {
+        Self {
+            tenant_id: caller.standing.tenant.as_str(),
+            partner_id: caller.standing.partner.as_str(),
+            identity_id: &caller.identity().identity_id,
+            request_id: &caller.meta.request_id,
+        }
+    }
+}
+
+impl Vault {
+    /// Writes events into the transaction of what they tell of. What happens to a shared secret is told to every tenant of the partner
+    /// (contract 01 section 12), each under an id of its own.
+    pub(crate) fn append_events(
+        &self,
+        tx: &mut WriteTx<'_>,
+        origin: &Origin<'_>,
+        happenings: &[Happening],
+        at: Timestamp,
+    ) -> StoreResult<()> {
+        for happening in happenings {
+            let shared = happening.about.as_ref().is_some_and(|about| about.space == Space::Partner);
+            let hearers =
+                if shared { tenant::ids_of_partner(tx, origin.partner_id)? } else { vec![origin.tenant_id.to_owned()] };
+            let data = data_of(happening, shared)?;
+            for tenant_id in hearers {
+                // The policy is one of the tenant that attached it; another may have one of that name.
+                let rotation_policy = happening.body.rotation_policy().filter(|_| tenant_id == origin.tenant_id);
+                let about = happening.about.as_ref();
+                let namespace = about.map(|_| if shared { origin.partner_id } else { origin.tenant_id });
+                let event = NewEvent {
+                    partner_id: origin.partner_id.to_owned(),
+                    at,
+                    event_type: happening.body.event_type().as_str().to_owned(),
+                    identity_id: origin.identity_id.to_owned(),
+                    request_id: origin.request_id.to_owned(),
+                    namespace: namespace.map(str::to_owned),
+                    path: about.map(|about| about.path.clone()),
+                    secret_type: about.and_then(|about| about.secret_type).map(str::to_owned),
+                    tags: about.map(|about| about.tags.clone()).unwrap_or_default(),
+                    rotation_policy_id: rotation_policy.map(str::to_owned),
+                    data: data.clone(),
+                    tenant_id,
+                };
+                let fresh = self.ulid(at).map_err(|error| StoreError::Unavailable(format!("{error:?}")))?;
+                event::append(tx, &event, fresh)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn data_of(happening: &Happening, shared: bool) -> StoreResult<String> {
+    let mut data = serde_json::to_value(&happening.body).map_err(StoreError::corrupt)?;
+    if let (true, Some(fields)) = (shared, data.as_object_mut()) {
+        fields.insert("namespace".to_owned(), "partner".into());
+    }
+    Ok(data.to_string())
+}
