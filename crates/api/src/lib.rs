@@ -11,5 +11,6 @@ pub mod policy;
 pub mod rotation_policy;
 pub mod secret;
 pub mod secret_policy;
+pub mod subscription;
 pub mod system;
 pub mod token;

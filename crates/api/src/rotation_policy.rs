@@ -1,4 +1,4 @@
-//! `/v1/rotation/policies` on the wire (contract 04 sections 1 and 2).
+//! `/v1/rotation` on the wire (contract 04 sections 1 and 2).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -110,4 +110,69 @@ pub struct SecretAssignmentList {
 #[serde(deny_unknown_fields)]
 pub struct NewAssignment {
     pub secret_path: String,
+}
+
+/// Body of POST `/v1/rotation/policies/{id}/rotate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRotation {
+    /// At most 1,000; absent: every attached secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_paths: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of a rotation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotationHistoryItem {
+    pub id: String,
+    pub policy_id: String,
+    pub secret_path: String,
+    /// `success`, `failed` or `pending`.
+    pub status: String,
+    /// `scheduled`, `manual` or `write`.
+    pub trigger: String,
+    pub old_version: Option<i64>,
+    pub new_version: Option<i64>,
+    pub started_at: String,
+    pub completed_at: Option<String>,
+    pub error: Option<RotationError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotationError {
+    pub code: String,
+    pub message: String,
+}
+
+/// One item for each secret, in path order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotationReport(pub Vec<RotationHistoryItem>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotationHistoryList {
+    pub data: Vec<RotationHistoryItem>,
+    pub cursor: Option<String>,
+    pub has_more: bool,
+}
+
+/// A secret that is due for rotation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DueSecret {
+    pub secret_path: String,
+    pub policy_id: String,
+    pub next_rotation: String,
+    pub last_rotated_at: Option<String>,
+    /// Rounded up; 0 or negative when it is due.
+    pub hours_remaining: i64,
+    /// The grace is over too.
+    pub is_overdue: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DueSecretList {
+    pub data: Vec<DueSecret>,
+    pub cursor: Option<String>,
+    pub has_more: bool,
 }

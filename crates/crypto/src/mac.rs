@@ -19,6 +19,23 @@ pub const CURSOR_LABEL: &str = "scaivault/cursor/v1";
 /// Sets our derivations apart from any other use of HKDF with the same key. Not a secret.
 const SALT: &[u8] = b"scaivault/instance/v1";
 
+/// The HMAC-SHA-256 of the parts, one behind the other, under a key that was agreed on with somebody else.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; TAG_LEN] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    for part in parts {
+        context.update(part);
+    }
+    bytes_of(&context.sign())
+}
+
+fn bytes_of(tag: &hmac::Tag) -> [u8; TAG_LEN] {
+    let mut out = [0; TAG_LEN];
+    for (to, from) in out.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
 /// A key for HMAC-SHA-256, derived from the instance key for one named use.
 ///
 /// Derived rather than stored: nothing to wrap, rotate or lose, and a key for one use says nothing
@@ -43,12 +60,7 @@ impl MacKey {
 
     /// The tag of `message`.
     pub fn tag(&self, message: &[u8]) -> [u8; TAG_LEN] {
-        let tag = hmac::sign(&self.0, message);
-        let mut out = [0; TAG_LEN];
-        for (to, from) in out.iter_mut().zip(tag.as_ref()) {
-            *to = *from;
-        }
-        out
+        bytes_of(&hmac::sign(&self.0, message))
     }
 
     /// Whether `tag` is the whole tag of `message`; in constant time.
@@ -106,6 +118,14 @@ mod tests {
         let tag = key(0x0B, CURSOR_LABEL).tag(b"scaivault");
         let expected = "f7f24675513fe59af971c6d5da89514b1ab2e3a7f3b2e7314c4cefa9f9cf0119";
         assert_eq!(hex(&tag), expected);
+    }
+
+    /// Test case 2 of RFC 4231.
+    #[test]
+    fn agreed_keys() {
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex(&hmac_sha256(b"Jefe", &[b"what do ya want for nothing?"])), expected);
+        assert_eq!(hex(&hmac_sha256(b"Jefe", &[b"what do ya ", b"", b"want for nothing?"])), expected);
     }
 
     #[test]

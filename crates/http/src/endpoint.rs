@@ -141,6 +141,40 @@ pub(crate) fn query<Q: Query>(
     Box::new(Looks(parse, render))
 }
 
+/// A route that takes longer than an operation does: it waits, or its answer goes on and on. What it does meanwhile are operations.
+pub(crate) fn lasting<T, F>(
+    action: Action,
+    parse: Parse<T>,
+    run: fn(Arc<Vault>, Admitted, T) -> F,
+) -> Box<dyn Endpoint>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<Reply>> + Send + 'static,
+{
+    struct Lasts<T, F>(Action, Parse<T>, fn(Arc<Vault>, Admitted, T) -> F);
+    impl<T: Send + 'static, F: Future<Output = Result<Reply>> + Send + 'static> Endpoint for Lasts<T, F> {
+        fn action(&self) -> Option<Action> {
+            Some(self.0)
+        }
+
+        fn call(&self, call: Call) -> Pending {
+            let (action, parse, run) = (self.0, self.1, self.2);
+            Box::pin(async move {
+                let (request, op) = match Request::begin(call, action, parse).await {
+                    Ok(begun) => begun,
+                    Err(answered) => return answered,
+                };
+                let rate = Some(request.admitted.rate);
+                let (vault, admitted) = (Arc::clone(&request.call.vault), request.admitted.clone());
+                // What was read of the request is not kept while it lasts.
+                drop(request);
+                Answered::of(run(vault, admitted, op).await, rate)
+            })
+        }
+    }
+    Box::new(Lasts(action, parse, run))
+}
+
 /// A route that looks at several things, each on its own account.
 pub(crate) fn batch<B: Batch>(parse: Parse<B>, render: RenderBatch<B>) -> Box<dyn Endpoint> {
     struct LooksAtMany<B: Batch>(Parse<B>, RenderBatch<B>);

@@ -14,6 +14,8 @@ pub(crate) struct Reply {
     status: Option<u16>,
     headers: HeaderMap,
     body: Bytes,
+    /// In place of `body`: what goes on for as long as it likes, and costs no more memory than it has in hand.
+    stream: Option<Body>,
     /// All requests get these same bytes: the answer costs no memory of its own.
     shared: bool,
     /// An error's envelope gets the request's id when it is sent.
@@ -53,13 +55,28 @@ impl Reply {
         reply
     }
 
+    /// A body that comes as it comes. Nobody in between is to keep it or to hold it back.
+    pub(crate) fn stream(body: Body, content_type: &'static str) -> Self {
+        let mut reply = Self { stream: Some(body), ..Self::empty() }.no_store();
+        reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        reply.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        reply
+    }
+
     /// The memory that the body holds as long as it waits for the client.
     pub(crate) fn held_bytes(&self) -> u64 {
         if self.shared { 0 } else { self.body.len() as u64 }
     }
 
     pub(crate) fn empty() -> Self {
-        Self { status: None, headers: HeaderMap::new(), body: Bytes::new(), shared: false, error: None }
+        Self {
+            status: None,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            stream: None,
+            shared: false,
+            error: None,
+        }
     }
 
     pub(crate) fn error_body(status: u16, error: Map<String, Value>) -> Self {
@@ -136,14 +153,20 @@ impl Reply {
             self.headers.insert("x-request-id", id);
         }
         let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-        let body = if head || bodiless { Bytes::new() } else { self.body.clone() };
-        if head && !bodiless {
+        let stream = self.stream.take();
+        // Nobody knows how long a stream will be.
+        if head && !bodiless && stream.is_none() {
             self.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         }
         if bodiless {
             self.headers.remove(CONTENT_TYPE);
         }
-        let mut response = Response::new(Body::from(body));
+        let body = match stream {
+            _ if head || bodiless => Body::empty(),
+            Some(stream) => stream,
+            None => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = self.headers;
         response

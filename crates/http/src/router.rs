@@ -6,14 +6,14 @@ use http::Method;
 use scaivault_domain::access::Space;
 use scaivault_domain::action::Action;
 
-use crate::endpoint::{Endpoint, RouteTraits, batch, command, open, query};
+use crate::endpoint::{Endpoint, RouteTraits, batch, command, lasting, open, query};
 use crate::openapi;
 use crate::pattern::Pattern;
 use crate::reply::nothing;
 use find::name_of;
 pub(crate) use find::{Found, RouteTable};
 
-use crate::route::{audit, identity, policy, rotation_policy, secret, secret_policy, system, token};
+use crate::route::{audit, event, identity, policy, rotation_policy, secret, secret_policy, subscription, system, token};
 
 fn table() -> Vec<Route> {
     let mut routes = Vec::new();
@@ -39,6 +39,7 @@ fn table() -> Vec<Route> {
     routes.extend(rotation_routes());
     routes.extend(secret_policy_routes());
     routes.extend(audit_routes());
+    routes.extend(subscription_routes());
     routes.extend(system_routes());
     routes.extend(token_routes());
     routes.extend(identity_routes().into_iter().map(Route::at_home));
@@ -146,6 +147,10 @@ fn rotation_routes() -> Vec<Route> {
         ),
         post("/v1/rotation/policies/{id}/secrets", command(rotation_policy::attach, rotation_policy::assignment)),
         delete("/v1/rotation/policies/{id}/secrets/{path}", command(rotation_policy::detach, nothing)),
+        post("/v1/rotation/policies/{id}/rotate", command(rotation_policy::rotate, rotation_policy::report)),
+        get("/v1/rotation/policies/{id}/history", query(rotation_policy::history, rotation_policy::history_page)),
+        get("/v1/rotation/due", query(rotation_policy::due, rotation_policy::due_page)),
+        get("/v1/rotation/pending", query(rotation_policy::due, rotation_policy::deprecated_due_page)),
     ]
 }
 
@@ -173,6 +178,23 @@ fn audit_routes() -> Vec<Route> {
         get("/v1/audit/summary", query(audit::summary, audit::summary_view)),
         get("/v1/audit/verify", query(audit::verify, audit::verify_report)),
         get("/v1/audit/checkpoints", query(audit::checkpoints, audit::checkpoint_page)),
+    ]
+}
+
+fn subscription_routes() -> Vec<Route> {
+    const ONE: &str = "/v1/subscriptions/{id}";
+    vec![
+        get("/v1/subscriptions", query(subscription::list, subscription::page)),
+        post("/v1/subscriptions", command(subscription::create, subscription::subscription)),
+        get(ONE, query(subscription::get, subscription::subscription_of)),
+        patch(ONE, command(subscription::patch, subscription::subscription)),
+        delete(ONE, command(subscription::delete, nothing)),
+        get(
+            "/v1/subscriptions/{id}/poll",
+            lasting(Action::SubscriptionPoll, subscription::poll, subscription::polled),
+        ),
+        post("/v1/subscriptions/{id}/ack", command(subscription::acknowledge, subscription::acknowledged)),
+        get("/v1/events/stream", lasting(Action::EventStream, event::open, event::opened)),
     ]
 }
 

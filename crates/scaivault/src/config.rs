@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use scaivault_crypto::bytes::SecretString;
 use scaivault_domain::duration::Span;
 use scaivault_domain::rate::{RateCategory, RateLimits};
+use scaivault_domain::webhook::AddressRules;
 
 pub(crate) use env::ConfigError;
 pub(crate) use kms::Kms;
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub token_max_ttl: Span,
     pub mfa_max_age: Span,
     pub metrics: Metrics,
+    /// Where webhooks may go.
+    pub webhook_addresses: AddressRules,
     pub shutdown_timeout: Span,
     /// Where the first token of a new instance is written.
     pub init_token_file: Option<PathBuf>,
@@ -171,6 +174,7 @@ impl Config {
             token_max_ttl: env.span("TOKEN_MAX_TTL", "366d")?,
             mfa_max_age: env.span("MFA_MAX_AGE", "1h")?,
             metrics,
+            webhook_addresses: webhook_addresses(&env)?,
             shutdown_timeout: env.span("SHUTDOWN_TIMEOUT", "30s")?,
             init_token_file: env.path("SCAIVAULT_INIT_TOKEN_FILE"),
         };
@@ -299,6 +303,15 @@ fn rate_limits(env: &Env<'_>) -> Result<RateLimits, ConfigError> {
         limits.set(category, u32::try_from(limit).unwrap_or(u32::MAX));
     }
     Ok(limits)
+}
+
+fn webhook_addresses(env: &Env<'_>) -> Result<AddressRules, ConfigError> {
+    let networks = |name: &str| env.list(name, "must be networks in CIDR form, as 10.0.0.0/8, comma-separated", network);
+    Ok(AddressRules {
+        allowed: networks("WEBHOOK_ALLOWED_CIDRS")?,
+        denied: networks("WEBHOOK_DENIED_CIDRS")?,
+        allow_http: env.flag("WEBHOOK_ALLOW_HTTP", false)?,
+    })
 }
 
 fn default_base_url(port: u16) -> String {

@@ -29,3 +29,10 @@ pub(crate) fn line_end() -> &'static [u8] {
 pub(crate) fn notice(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// A question; the cursor stays behind it.
+pub(crate) fn prompt(text: impl std::fmt::Display) {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{text} ");
+    let _ = err.flush();
+}

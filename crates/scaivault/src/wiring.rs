@@ -102,6 +102,7 @@ fn settings(config: &Config) -> Settings {
         audit_log_file: config.audit_log_file.clone(),
         audit_checkpoint_file: config.audit_checkpoint_file.clone(),
         metrics_per_identity: config.metrics.per_identity,
+        webhook_addresses: config.webhook_addresses.clone(),
         commit: BUILD.commit,
     }
 }

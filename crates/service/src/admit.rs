@@ -177,7 +177,7 @@ impl Vault {
     }
 }
 
-fn check_token_address(caller: &Caller) -> Result<()> {
+pub(crate) fn check_token_address(caller: &Caller) -> Result<()> {
     let ranges = &caller.session.ip_ranges;
     let inside = caller.meta.source_ip.is_some_and(|ip| ranges.iter().any(|range| holds_address(range, ip)));
     if ranges.is_empty() || inside {

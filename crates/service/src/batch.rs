@@ -5,15 +5,18 @@ use std::sync::Arc;
 use scaivault_domain::access::{Grant, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::audit::AuditAction;
+use scaivault_domain::time::Timestamp;
 use scaivault_store::ReadView;
 
 use crate::admit::Admitted;
 use crate::caller::Caller;
 use crate::context::{Context, Notes};
 use crate::error::{Code, Error, Result};
+use crate::event::Happening;
 use crate::operation::{Batch, Operation, Part, Query};
 use crate::trail::{Draft, Subject, audit_action};
 use crate::vault::Vault;
+use crate::warm::scope_of;
 
 /// An answer may be as large as this many of the largest secrets (contract 08 section 1).
 pub const LARGEST_BATCH_IN_SECRETS: u32 = 32;
@@ -47,15 +50,18 @@ impl Vault {
         let (vault, asking) = (Arc::clone(self), Arc::clone(caller));
         let looking = tokio::task::spawn_blocking(move || {
             let keys = vault.load_keys(&asking, &batch.target(), now);
+            vault.learn_who_hears_reads(&scope_of(&asking, &batch.target()));
             let mut cx = Context::new(&vault, &asking, now, keys);
             vault.store.read(|view| look(&batch, view, &mut cx))
         });
-        let looking = match looking.await {
+        let mut looking = match looking.await {
             Ok(looking) => looking,
             Err(panicked) => return Err(self.refuse(admitted, B::ACTION, None, Error::internal(panicked)).await),
         };
         let drafts = looking.parts.iter().filter_map(|part| self.draft_of(caller, part).transpose());
-        self.record_all(drafts.collect::<Result<_>>()?).await?;
+        let drafts = drafts.collect::<Result<_>>()?;
+        let happenings = self.told_of(caller, &mut looking, now);
+        self.record_and_tell(caller, drafts, happenings, now).await?;
         if looking.ended {
             let last = looking.parts.into_iter().next_back().and_then(|part| part.result.err());
             return Err(last.unwrap_or_else(|| Error::internal("a batch ended without an error")));
@@ -76,6 +82,20 @@ impl Vault {
             self.limiter.charge(&caller.identity().internal_id, payer, values, now.as_micros());
         }
         Ok(found)
+    }
+
+    /// Of a call that ended nothing is disclosed, so nothing was read.
+    fn told_of<T>(&self, caller: &Caller, looking: &mut Looking<T>, now: Timestamp) -> Vec<Happening> {
+        let mut happenings = Vec::new();
+        for part in &mut looking.parts {
+            match (&part.result, &part.target) {
+                (Ok(_), _) if looking.ended => {}
+                (Ok(_), _) => happenings.append(&mut part.notes.events),
+                (Err(error), Some(target)) => happenings.extend(self.violation(caller, target, error, false, now)),
+                (Err(_), None) => {}
+            }
+        }
+        happenings
     }
 
     fn draft_of<T>(&self, caller: &Caller, part: &Looked<T>) -> Result<Option<Draft>> {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use scaivault_crypto::TokenHash;
 use scaivault_domain::access::Standing;
 use scaivault_domain::condition::Facts;
 use scaivault_domain::id::{IdentityType, PartnerId, TenantId};
@@ -47,6 +48,8 @@ pub struct Identity {
 /// What the cache remembers of a token: all that a request with it needs.
 #[derive(Debug)]
 pub struct Session {
+    /// Under which the cache knows it.
+    pub(crate) hash: TokenHash,
     pub token: TokenRecord,
     /// Of the token, cut by the identity's ceiling as it is now.
     pub scopes: ScopeSet,

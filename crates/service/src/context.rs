@@ -32,6 +32,8 @@ const RESOURCE_ID_CHARS: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Outcome {
     Created,
+    /// Taken in hand; it happens after the answer.
+    Accepted,
     #[default]
     Done,
     /// Done, and there is nothing to say.
@@ -44,6 +46,7 @@ impl Outcome {
     pub fn status(self) -> u16 {
         match self {
             Self::Created => 201,
+            Self::Accepted => 202,
             Self::Done => 200,
             Self::Empty => 204,
             Self::NotModified => 304,
@@ -72,14 +75,18 @@ pub(crate) struct Notes {
     pub(crate) events: Vec<Happening>,
     /// What a job of the server leaves in the trail.
     pub(crate) entries: Vec<OwnEntry>,
+    /// A query that shows nothing leaves no entry if it goes well.
+    pub(crate) unrecorded: bool,
 }
 
 /// What the entry of one path says beside what all of them say.
 #[derive(Debug, Clone)]
 pub(crate) struct PathNotes {
     pub(crate) path: String,
-    pub(crate) grant: Grant,
+    /// What opened it, if something did.
+    pub(crate) grant: Option<Grant>,
     pub(crate) extra: BTreeMap<String, Value>,
+    pub(crate) failed: Option<Error>,
 }
 
 /// What both requests and the server's own jobs work with.
@@ -172,10 +179,17 @@ impl<'a> Work<'a> {
         self.notes.extra.insert(key.to_owned(), value);
     }
 
-    /// Has a command leave an entry for this path, instead of one for all it did. A refused one still leaves one.
-    pub(crate) fn note_path<const N: usize>(&mut self, path: &str, grant: Grant, extra: [(&str, Value); N]) {
+    /// Has a command leave an entry for this path, instead of one for all it did; `failed` where it did nothing to this one. A command
+    /// that is refused as a whole still leaves one.
+    pub(crate) fn note_path<'k>(
+        &mut self,
+        path: &str,
+        grant: Option<Grant>,
+        extra: impl IntoIterator<Item = (&'k str, Value)>,
+        failed: Option<Error>,
+    ) {
         let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        self.notes.paths.push(PathNotes { path: path.to_owned(), grant, extra });
+        self.notes.paths.push(PathNotes { path: path.to_owned(), grant, extra, failed });
     }
 
     /// Names the policy, token, user ... that was touched.
@@ -186,6 +200,11 @@ impl<'a> Work<'a> {
     /// Names the tenant that a route of the instance (the directory's) takes effect in.
     pub(crate) fn concerns(&mut self, tenant_id: &str) {
         self.notes.target_tenant = Some(tenant_id.to_owned());
+    }
+
+    /// Has a query leave no entry, for it shows nothing: only where the contract says so. A refused one still leaves one.
+    pub(crate) fn nothing_to_record(&mut self) {
+        self.notes.unrecorded = true;
     }
 
     pub fn outcome(&mut self, outcome: Outcome) {

@@ -16,6 +16,7 @@ pub enum Code {
     AuthenticationRequired,
     BindingNotFound,
     CredentialNotFound,
+    DeliveryNotFound,
     Forbidden,
     GroupNotFound,
     HeadersTooLarge,
@@ -51,6 +52,7 @@ pub enum Code {
     SecretNotFound,
     SecretPolicyNotFound,
     ServiceUnavailable,
+    SubscriptionNotFound,
     TenantAccessDenied,
     TenantNotFound,
     TimeWindowViolation,
@@ -73,6 +75,7 @@ impl Code {
             Self::BindingNotFound => "binding_not_found",
             // The contract has no code of its own for credentials and groups: both are parts of the directory.
             Self::CredentialNotFound | Self::GroupNotFound | Self::IdentityNotFound => "identity_not_found",
+            Self::DeliveryNotFound => "delivery_not_found",
             Self::Forbidden => "forbidden",
             Self::HeadersTooLarge => "headers_too_large",
             Self::InsufficientScope => "insufficient_scope",
@@ -106,6 +109,7 @@ impl Code {
             Self::SecretNotFound => "secret_not_found",
             Self::SecretPolicyNotFound => "secret_policy_not_found",
             Self::ServiceUnavailable => "service_unavailable",
+            Self::SubscriptionNotFound => "subscription_not_found",
             Self::TenantAccessDenied => "tenant_access_denied",
             Self::TenantNotFound => "tenant_not_found",
             Self::TimeWindowViolation => "time_window_violation",
@@ -144,6 +148,7 @@ impl Code {
             | Self::TimeWindowViolation => 403,
             Self::BindingNotFound
             | Self::CredentialNotFound
+            | Self::DeliveryNotFound
             | Self::GroupNotFound
             | Self::IdentityNotFound
             | Self::NotFound
@@ -152,6 +157,7 @@ impl Code {
             | Self::RotationPolicyNotFound
             | Self::SecretNotFound
             | Self::SecretPolicyNotFound
+            | Self::SubscriptionNotFound
             | Self::TenantNotFound
             | Self::TokenNotFound
             | Self::VersionNotFound

@@ -33,7 +33,8 @@ impl Kept {
     }
 }
 
-const OUTCOMES: [Outcome; 4] = [Outcome::Created, Outcome::Done, Outcome::Empty, Outcome::NotModified];
+const OUTCOMES: [Outcome; 5] =
+    [Outcome::Created, Outcome::Done, Outcome::Empty, Outcome::NotModified, Outcome::Accepted];
 
 fn tag_of(outcome: Outcome) -> u8 {
     match outcome {
@@ -41,6 +42,7 @@ fn tag_of(outcome: Outcome) -> u8 {
         Outcome::Done => 2,
         Outcome::Empty => 3,
         Outcome::NotModified => 4,
+        Outcome::Accepted => 5,
     }
 }
 

@@ -9,7 +9,7 @@ mod cache;
 mod caller;
 mod context;
 pub mod error;
-mod event;
+pub mod event;
 mod failure_log;
 pub mod identity;
 pub mod init;
@@ -35,6 +35,7 @@ pub mod secret_policy;
 mod session;
 mod settings;
 mod statistics;
+pub mod subscription;
 pub mod system;
 #[cfg(test)]
 mod testing;
@@ -42,6 +43,7 @@ pub mod token;
 mod trail;
 mod vault;
 mod warm;
+pub mod webhook;
 
 pub use admit::{Admitted, Refused};
 pub use batch::{Found, LARGEST_BATCH_IN_SECRETS};

@@ -82,6 +82,8 @@ pub(crate) struct Scrape {
     pub(crate) pool: (usize, usize),
     /// Secrets by tenant; `None` when the database can't be asked.
     pub(crate) secrets: Option<Vec<(String, i64)>>,
+    /// Deliveries that wait for an attempt; `None` when the database can't be asked.
+    pub(crate) webhook_queue: Option<i64>,
     /// Rate limits by identity; empty unless the operator wants them.
     pub(crate) buckets: Vec<UsedBucket>,
 }
@@ -96,6 +98,8 @@ pub struct Metrics {
     secret_reads: Family<ReadLabels, Counter>,
     secret_writes: Family<TenantLabel, Counter>,
     secret_rotations: Family<StatusLabel, Counter>,
+    webhook_deliveries: Family<StatusLabel, Counter>,
+    webhook_queue: Gauge,
     db_latency: Histogram,
     db_pool_size: Gauge,
     db_pool_available: Gauge,
@@ -125,6 +129,8 @@ impl Metrics {
             secret_reads: Family::default(),
             secret_writes: Family::default(),
             secret_rotations: Family::default(),
+            webhook_deliveries: Family::default(),
+            webhook_queue: Gauge::default(),
             db_latency: durations(),
             db_pool_size: Gauge::default(),
             db_pool_available: Gauge::default(),
@@ -161,6 +167,8 @@ impl Metrics {
         registry.register("secret_reads", "Values read", self.secret_reads.clone());
         registry.register("secret_writes", "Secrets written", self.secret_writes.clone());
         registry.register("secret_rotations", "Rotations", self.secret_rotations.clone());
+        registry.register("webhook_queue_depth", "Deliveries that wait for an attempt", self.webhook_queue.clone());
+        registry.register("webhook_deliveries", "Deliveries that are over", self.webhook_deliveries.clone());
         registry.register("db_latency_seconds", "Time of a durable write", self.db_latency.clone());
         registry.register("db_pool_size", "Connections for reading", self.db_pool_size.clone());
         registry.register("db_pool_available", "Connections for reading that are free", self.db_pool_available.clone());
@@ -238,6 +246,12 @@ impl Metrics {
         }
     }
 
+    /// Counts a delivery that is over.
+    pub(crate) fn webhook_delivered(&self, arrived: bool) {
+        let status = if arrived { "success" } else { "failed" };
+        self.webhook_deliveries.get_or_create(&StatusLabel { status }).inc();
+    }
+
     pub(crate) fn audit_failed(&self) {
         self.audit_failures.inc();
     }
@@ -266,6 +280,9 @@ impl Metrics {
             for (tenant, count) in secrets {
                 self.secrets.get_or_create(&TenantLabel { tenant }).set(count);
             }
+        }
+        if let Some(waiting) = scrape.webhook_queue {
+            self.webhook_queue.set(waiting);
         }
         self.bucket_fill.show(scrape.buckets);
         let mut out = String::new();

@@ -6,6 +6,7 @@ use scaivault_domain::access::{Permit, Target};
 use scaivault_domain::action::Action;
 use scaivault_store::{ReadView, WriteTx};
 
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::vault::Vault;
@@ -28,6 +29,12 @@ pub trait Operation: Send + Sync + 'static {
 /// Changes something: runs inside the write transaction that also takes its audit entry. May run again from the start when the
 /// engine repeats the transaction, so it keeps no state of its own.
 pub trait Command: Operation {
+    /// What has to be asked of somebody else's machine first, because no transaction may wait for it. The caller is admitted, but
+    /// nothing is decided yet: whatever this finds out, [`Command::run`] tells it.
+    fn prepare(&mut self, _vault: &Arc<Vault>, _caller: &Caller) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Self::Output>;
 }
 

@@ -45,7 +45,7 @@ impl Vault {
         let now = self.clock.now();
         let target = query.target();
         let (action, permit) = (query.action(), self.permit(&caller, query.action(), &target, now));
-        let (result, notes, grant) = match permit {
+        let (result, mut notes, grant) = match permit {
             Err(error) => (Err(error), Notes::default(), None),
             Ok(permit) => {
                 let at_hand = self.warm_keys(&caller, &target, now).and_then(|keys| {
@@ -64,10 +64,16 @@ impl Vault {
                 }
             }
         };
-        if let Some(audited) = audit_action(action) {
+        let unrecorded = result.is_ok() && notes.unrecorded;
+        if let Some(audited) = audit_action(action).filter(|_| !unrecorded) {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
             let fate = result.as_ref().map(|_| notes.outcome.status());
-            self.record(self.draft(&caller, &subject, &notes, fate)?).await?;
+            let draft = self.draft(&caller, &subject, &notes, fate)?;
+            let happenings = match &result {
+                Ok(_) => std::mem::take(&mut notes.events),
+                Err(error) => self.violation(&caller, &target, error, false, now).into_iter().collect(),
+            };
+            self.record_and_tell(&caller, vec![draft], happenings, now).await?;
         }
         if result.is_ok() {
             self.count_access(&caller, &notes, now);
@@ -87,7 +93,7 @@ impl Vault {
     pub async fn command<C: Command>(
         self: &Arc<Self>,
         admitted: &Admitted,
-        command: C,
+        mut command: C,
         idempotency: Option<Idempotency<C::Output>>,
     ) -> Result<Reply<C::Output>> {
         let in_flight = idempotency.as_ref().map(|kept| request_key(&admitted.caller, kept));
@@ -98,6 +104,7 @@ impl Vault {
             let error = Error::new(Code::RequestInProgress, message);
             return Err(self.refuse(admitted, command.action(), Some(&target), error).await);
         }
+        command.prepare(self, &admitted.caller).await;
         let asked = Arc::new((command, idempotency));
         let mut making = Making::default();
         let (done, stopwatch) = loop {
@@ -112,6 +119,7 @@ impl Vault {
                 })
                 .await
                 .inspect_err(|error| {
+                    self.violations.forget(&admitted.caller.meta.request_id);
                     if matches!(error, StoreError::Audit(_)) {
                         self.metrics.audit_failed();
                     }
@@ -145,6 +153,9 @@ impl Vault {
                 (Arc::clone(self), Arc::clone(caller), target.clone(), Arc::clone(&asked));
             let looked = tokio::task::spawn_blocking(move || {
                 let keys = vault.load_keys(&caller, &target, now);
+                if matches!(asked.0.action(), Action::SecretRead | Action::SecretReadRetired) {
+                    vault.learn_who_hears_reads(asked.1.secrets());
+                }
                 let mut cx = Context::new(&vault, &caller, now, keys);
                 cx.making = making;
                 let result = vault.store.read(|view| asked.0.run(&asked.1, view, &mut cx));
@@ -207,9 +218,11 @@ impl Vault {
         if done.making.lacks_something() {
             return Ok(done);
         }
-        if done.result.is_ok() {
-            self.append_events(tx, &Origin::of(caller), &notes.events, now)?;
-        }
+        let happenings = match &done.result {
+            Ok(_) => notes.events.clone(),
+            Err(error) => self.violation(caller, &target, error, true, now).into_iter().collect(),
+        };
+        self.append_events(tx, &Origin::of(caller), &happenings, now)?;
         if let Some(audited) = audit_action(command.action()) {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
             let fate = done.result.as_ref().map(|_| notes.outcome.status());

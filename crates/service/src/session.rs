@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use scaivault_crypto::OpaqueToken;
+use scaivault_crypto::{OpaqueToken, TokenHash};
 use scaivault_domain::access::Standing;
+use scaivault_domain::action::Action;
 use scaivault_domain::id::{IdentityType, PartnerId, PolicyId, TenantId};
 use scaivault_domain::policy::{self, BoundPolicy};
 use scaivault_domain::role::{Role, RoleSet};
@@ -11,8 +12,9 @@ use scaivault_domain::scope::ScopeSet;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::tenant::TenantRecord;
 use scaivault_store::token::TokenRecord;
-use scaivault_store::{ReadView, StoreError, StoreResult, group, service_account, tenant, token, user};
+use scaivault_store::{Database, ReadView, StoreError, StoreResult, group, service_account, tenant, token, user};
 
+use crate::admit::{check_scopes, check_token_address};
 use crate::caller::{Caller, Identity, RequestMeta, Session};
 use crate::error::{Code, Error, Result};
 use crate::vault::Vault;
@@ -45,7 +47,15 @@ impl Vault {
         };
         let invalid = || Error::new(Code::TokenInvalid, "The token is not valid here; check that it was copied whole");
         // The checksum is looked at before the store: guesses cost the database nothing.
-        let hash = *OpaqueToken::parse(text).map_err(|_| invalid())?.hash().as_bytes();
+        let hash = OpaqueToken::parse(text).map_err(|_| invalid())?.hash();
+        self.session(hash, now).await?.ok_or_else(invalid)
+    }
+
+    /// The session of a token by its digest; `None` for one that was never made.
+    ///
+    /// # Errors
+    /// 401 for a token that is good no longer.
+    async fn session(self: &Arc<Self>, hash: TokenHash, now: Timestamp) -> Result<Option<Arc<Session>>> {
         let session = match self.sessions.get(&hash) {
             Some(session) => session,
             None => {
@@ -59,7 +69,11 @@ impl Vault {
                 })
                 .await
                 .map_err(Error::internal)?;
-                loaded.map_err(|fault| fault.map_or_else(invalid, Error::from))?
+                match loaded {
+                    Ok(session) => session,
+                    Err(None) => return Ok(None),
+                    Err(Some(fault)) => return Err(fault.into()),
+                }
             }
         };
         if session.token.revoked_at.is_some() || session.identity_ended {
@@ -69,7 +83,22 @@ impl Vault {
             return Err(Error::new(Code::TokenExpired, "The token has expired; get a new one")
                 .with("expired_at", session.token.expires_at.to_rfc3339_seconds()));
         }
-        Ok(session)
+        Ok(Some(session))
+    }
+
+    /// The caller of a request that goes on for long, as it stands now: token, tenant, address, scope and rights may have been lost
+    /// since it was admitted.
+    ///
+    /// # Errors
+    /// What it would hear if it asked now.
+    pub(crate) async fn revisit(self: &Arc<Self>, caller: &Caller, action: Action) -> Result<Caller> {
+        self.keyring.unsealed()?;
+        let session = self.session(caller.session.hash, self.clock.now()).await?.ok_or_else(token_revoked)?;
+        let choice = TenantChoice::Named(Some(caller.standing.tenant.as_str()));
+        let caller = self.enter(caller.meta.clone(), session, choice).await?;
+        check_token_address(&caller)?;
+        check_scopes(&caller, action)?;
+        Ok(caller)
     }
 
     /// Resolves the tenant that a request acts in.
@@ -89,7 +118,6 @@ impl Vault {
         };
         // What is echoed and audited of a name that may be none: no longer than an id can be.
         let shown: String = named.chars().take(TENANT_ID_CHARS).collect();
-        let at_home = named == identity.tenant.as_str();
         let denied = |reason: Option<&str>| {
             let error = Error::new(Code::TenantAccessDenied, format!("You may not act in tenant '{shown}'"))
                 .with("tenant_id", shown.as_str());
@@ -98,30 +126,18 @@ impl Vault {
                 None => error,
             }
         };
-        let crosses = identity.roles.contains(Role::PartnerAdmin) || identity.roles.contains(Role::SuperAdmin);
-        if !at_home && !crosses {
+        if named != identity.tenant.as_str() && !crosses_tenants(identity) {
             return Err(denied(None));
         }
-        let is_super = identity.roles.contains(Role::SuperAdmin);
         let absent = || {
             Error::new(Code::TenantNotFound, format!("Tenant '{shown}' not found")).with("tenant_id", shown.as_str())
         };
         let record = self.tenant_record(named).await?.filter(|record| record.status != DELETED).ok_or_else(absent)?;
-        if !is_super && record.partner_id != identity.partner.as_str() {
-            return Err(denied(None));
-        }
-        if !is_super && record.status != ACTIVE {
-            return Err(denied(Some("tenant_suspended")));
-        }
-        let standing = Standing {
-            tenant: TenantId::parse(&record.id).map_err(Error::internal)?,
-            partner: PartnerId::parse(&record.partner_id).map_err(Error::internal)?,
-            home_tenant: identity.tenant.clone(),
-            home_partner: identity.partner.clone(),
-            roles: identity.roles,
-            // In another tenant only roles count (contract 03 section 4).
-            policies: if at_home { Arc::clone(&session.policies) } else { Arc::from([]) },
-        };
+        check_border(identity, &record).map_err(|border| match border {
+            Border::Closed => denied(None),
+            Border::Suspended => denied(Some("tenant_suspended")),
+        })?;
+        let standing = standing_in(identity, &session.policies, &record)?;
         Ok(Caller { meta, session, standing, settings: record.settings.clone() })
     }
 
@@ -145,17 +161,57 @@ impl Vault {
     }
 }
 
+/// Why an identity may not act in a tenant.
+pub(crate) enum Border {
+    Closed,
+    Suspended,
+}
+
+fn crosses_tenants(identity: &Identity) -> bool {
+    identity.roles.contains(Role::PartnerAdmin) || identity.roles.contains(Role::SuperAdmin)
+}
+
+/// Whether an identity may act in a tenant at all, by its home and its roles.
+pub(crate) fn check_border(identity: &Identity, tenant: &TenantRecord) -> Result<(), Border> {
+    if identity.roles.contains(Role::SuperAdmin) {
+        return Ok(());
+    }
+    let at_home = tenant.id == identity.tenant.as_str();
+    if !(at_home || crosses_tenants(identity)) || tenant.partner_id != identity.partner.as_str() {
+        return Err(Border::Closed);
+    }
+    if tenant.status == ACTIVE { Ok(()) } else { Err(Border::Suspended) }
+}
+
+/// What an identity is in a tenant that it may act in.
+pub(crate) fn standing_in(
+    identity: &Identity,
+    policies: &Arc<[BoundPolicy]>,
+    tenant: &TenantRecord,
+) -> StoreResult<Standing> {
+    let at_home = tenant.id == identity.tenant.as_str();
+    Ok(Standing {
+        tenant: TenantId::parse(&tenant.id).map_err(StoreError::corrupt)?,
+        partner: PartnerId::parse(&tenant.partner_id).map_err(StoreError::corrupt)?,
+        home_tenant: identity.tenant.clone(),
+        home_partner: identity.partner.clone(),
+        roles: identity.roles,
+        // In another tenant only roles count (contract 03 section 4).
+        policies: if at_home { Arc::clone(policies) } else { Arc::from([]) },
+    })
+}
+
 pub(crate) fn token_revoked() -> Error {
     Error::new(Code::TokenRevoked, "The token was revoked, or its identity was suspended or deleted")
 }
 
-fn load_session(view: &mut ReadView<'_>, hash: &[u8; 32]) -> StoreResult<Option<Session>> {
-    let Some(token) = token::find_by_hash(view, hash)? else { return Ok(None) };
-    session_of(view, token).map(Some)
+fn load_session(view: &mut ReadView<'_>, hash: &TokenHash) -> StoreResult<Option<Session>> {
+    let Some(token) = token::find_by_hash(view, hash.as_bytes())? else { return Ok(None) };
+    session_of(view, *hash, token).map(Some)
 }
 
 /// Builds what a token means now.
-pub(crate) fn session_of(view: &mut ReadView<'_>, token: TokenRecord) -> StoreResult<Session> {
+pub(crate) fn session_of(view: &mut ReadView<'_>, hash: TokenHash, token: TokenRecord) -> StoreResult<Session> {
     let (identity, status) = load_identity(view, &token.identity_id)?
         .ok_or_else(|| StoreError::corrupt("a token names an identity that is not there"))?;
     let home = tenant::find(view, identity.tenant.as_str())?
@@ -170,6 +226,7 @@ pub(crate) fn session_of(view: &mut ReadView<'_>, token: TokenRecord) -> StoreRe
         scopes: ScopeSet::from_bits(bits32(token.scopes)).intersect(identity.ceiling),
         home_tenant_suspended: home.status == SUSPENDED,
         identity_ended: status != ACTIVE || home.status == DELETED,
+        hash,
         token,
         identity,
         policies: policies.into(),
@@ -183,7 +240,7 @@ pub(crate) fn bits32(stored: i64) -> u32 {
 }
 
 /// An identity by its internal id, with its status.
-pub(crate) fn load_identity(view: &mut ReadView<'_>, internal_id: &str) -> StoreResult<Option<(Identity, String)>> {
+pub(crate) fn load_identity(view: &mut impl Database, internal_id: &str) -> StoreResult<Option<(Identity, String)>> {
     struct Row {
         identity_type: IdentityType,
         name: String,
@@ -243,7 +300,7 @@ pub(crate) fn ceiling(allowed_scopes: Option<i64>, roles: RoleSet) -> ScopeSet {
 
 /// Policies that hold for an identity, directly or through groups: each once, with the binding that lasts longest.
 pub(crate) fn bound_policies(
-    view: &mut ReadView<'_>,
+    view: &mut impl Database,
     tenant_id: &str,
     identity_key: &str,
 ) -> StoreResult<Vec<BoundPolicy>> {

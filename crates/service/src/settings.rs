@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use scaivault_domain::webhook::AddressRules;
+
 /// Limits and defaults of this instance; the binary fills it from the environment (contract 12 section 4).
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -22,6 +24,8 @@ pub struct Settings {
     pub commit: &'static str,
     /// One gauge of used rate limit for each identity. Off by default: who can scrape then sees who is there.
     pub metrics_per_identity: bool,
+    /// Which addresses webhooks may go to.
+    pub webhook_addresses: AddressRules,
 }
 
 impl Default for Settings {
@@ -39,6 +43,7 @@ impl Default for Settings {
             audit_checkpoint_file: None,
             commit: "unknown",
             metrics_per_identity: false,
+            webhook_addresses: AddressRules::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How audit entries come about: one for each request that touches a resource, allowed or denied.
 
+use std::sync::Arc;
+
 use scaivault_domain::access::{Grant, SecretScope, Space, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::audit::{AuditAction, AuditEntry};
@@ -12,7 +14,7 @@ use serde_json::Value;
 use crate::caller::{Caller, RequestMeta};
 use crate::context::{Notes, PathNotes};
 use crate::error::{Error, Result};
-use crate::event::Origin;
+use crate::event::{Happening, Origin};
 use crate::job::OwnEntry;
 use crate::metrics::Stopwatch;
 use crate::vault::Vault;
@@ -55,7 +57,7 @@ impl<'a> Subject<'a> {
 }
 
 impl Vault {
-    /// The entry of a command, or one for each path it says something of. Those of what failed are no more: it did nothing to them.
+    /// The entry of a command, or one for each path it says something of. Where the whole failed these are no more: it did nothing to any.
     pub(crate) fn drafts(
         &self,
         caller: &Caller,
@@ -67,7 +69,7 @@ impl Vault {
             return Ok(vec![self.draft(caller, subject, notes, fate)?]);
         }
         let of_path = |path: &PathNotes| {
-            let subject = Subject { secret_path: Some(path.path.clone()), grant: Some(&path.grant), ..*subject };
+            let subject = Subject { secret_path: Some(path.path.clone()), grant: path.grant.as_ref(), ..*subject };
             let mut extra = notes.extra.clone();
             extra.extend(path.extra.clone());
             let notes = Notes {
@@ -76,7 +78,7 @@ impl Vault {
                 target_tenant: notes.target_tenant.clone(),
                 ..Notes::default()
             };
-            self.draft(caller, &subject, &notes, fate)
+            self.draft(caller, &subject, &notes, path.failed.as_ref().map_or(fate, Err))
         };
         notes.paths.iter().map(of_path).collect()
     }
@@ -204,12 +206,35 @@ impl Vault {
 
     /// Makes the entries durable: all or none.
     pub(crate) async fn record_all(&self, mut drafts: Vec<Draft>) -> Result<()> {
-        let stopwatch = Stopwatch::start();
-        let written = self.store.write(move |tx| {
-            drafts.iter_mut().try_for_each(|draft| draft.append(tx))?;
-            Ok(drafts.iter().map(|draft| draft.entry.clone()).collect::<Vec<_>>())
+        self.write_entries(move |tx| append_all(tx, &mut drafts)).await
+    }
+
+    /// Makes the entries of a request durable, and what is told of it: all or none.
+    pub(crate) async fn record_and_tell(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        mut drafts: Vec<Draft>,
+        happenings: Vec<Happening>,
+        now: Timestamp,
+    ) -> Result<()> {
+        // Most reads are of no interest to anybody.
+        if happenings.is_empty() {
+            return self.record_all(drafts).await;
+        }
+        let (vault, asking) = (Arc::clone(self), Arc::clone(caller));
+        let written = self.write_entries(move |tx| {
+            vault.append_events(tx, &Origin::of(&asking), &happenings, now)?;
+            append_all(tx, &mut drafts)
         });
-        match written.await {
+        written.await.inspect_err(|_| self.violations.forget(&caller.meta.request_id))
+    }
+
+    async fn write_entries<F>(&self, work: F) -> Result<()>
+    where
+        F: FnMut(&mut WriteTx<'_>) -> StoreResult<Vec<AuditEntry>> + Send + 'static,
+    {
+        let stopwatch = Stopwatch::start();
+        match self.store.write(work).await {
             Ok(entries) => {
                 self.metrics.committed(stopwatch.elapsed());
                 entries.iter().for_each(|entry| self.published(entry));
@@ -229,6 +254,11 @@ impl Vault {
         self.metrics.audited(entry);
         self.growth.appended(entry.tenant_id.as_deref().unwrap_or(INSTANCE_STREAM), entry.seq);
     }
+}
+
+fn append_all(tx: &mut WriteTx<'_>, drafts: &mut [Draft]) -> StoreResult<Vec<AuditEntry>> {
+    drafts.iter_mut().try_for_each(|draft| draft.append(tx))?;
+    Ok(drafts.iter().map(|draft| draft.entry.clone()).collect())
 }
 
 /// Which audit action a refused request is recorded under, before its options were read.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
-use scaivault_crypto::{Entropy, OpaqueToken, RootKey, SecretBytes};
+use scaivault_crypto::{Entropy, OpaqueToken, RootKey, SecretBytes, TokenHash};
 use scaivault_domain::cursor::Cursor;
 use scaivault_domain::id::{self, Ulid};
 use scaivault_domain::time::{Clock, Timestamp};
@@ -15,6 +15,8 @@ use crate::audit::Growth;
 use crate::cache::{GenerationCache, SecretCache};
 use crate::caller::Session;
 use crate::error::{Code, Error, Outage, Result};
+use crate::event::Violations;
+use crate::event::Listening;
 use crate::failure_log::FailureLog;
 use crate::init::{self, FirstStart};
 use crate::job::Runner;
@@ -27,6 +29,7 @@ use crate::running::Running;
 use crate::seal::{RootKeyProvider, SealError, SealStatus};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
+use crate::webhook::{Pace, Poster};
 use crate::system::{Counted, UnsealGate};
 
 /// Sessions kept in memory. One is a few hundred bytes and its policies.
@@ -54,16 +57,23 @@ pub struct Vault {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: Settings,
     pub(crate) keyring: Keyring,
-    pub(crate) sessions: GenerationCache<[u8; 32], Arc<Session>>,
+    pub(crate) sessions: GenerationCache<TokenHash, Arc<Session>>,
     pub(crate) tenants: GenerationCache<String, Option<Arc<TenantRecord>>>,
     pub(crate) secrets: SecretCache,
+    /// By namespace: whether anybody asked for `secret.accessed`.
+    pub(crate) read_listeners: GenerationCache<String, bool>,
     pub(crate) limiter: RateLimiter,
     pub(crate) throttle: Option<FailedAuthThrottle>,
     pub(crate) failure_log: FailureLog,
+    pub(crate) violations: Violations,
     pub(crate) statistics: Statistics,
     pub(crate) mirror: Mirror,
     pub(crate) running: Running,
     pub(crate) runner: Runner,
+    /// What sends webhooks.
+    pub(crate) poster: Poster,
+    pub(crate) pace: Pace,
+    pub(crate) listening: Arc<Listening>,
     /// Places for scans; see [`CONCURRENT_SCANS`].
     pub(crate) scans: tokio::sync::Semaphore,
     /// Places for slow recipes; see [`CONCURRENT_MAKERS`].
@@ -88,11 +98,16 @@ impl Vault {
             sessions: GenerationCache::new(REMEMBERED_SESSIONS),
             tenants: GenerationCache::new(REMEMBERED_TENANTS),
             secrets: SecretCache::new(),
+            read_listeners: GenerationCache::new(REMEMBERED_TENANTS),
             failure_log: FailureLog::default(),
+            violations: Violations::default(),
             statistics: Statistics::default(),
             mirror: Mirror::open(&parts.settings),
             running: Running::default(),
             runner: Runner::default(),
+            poster: Poster::new(&parts.settings.webhook_addresses),
+            pace: Pace::default(),
+            listening: Arc::default(),
             scans: tokio::sync::Semaphore::new(CONCURRENT_SCANS),
             makers: Arc::new(tokio::sync::Semaphore::new(CONCURRENT_MAKERS)),
             metrics: Metrics::new(parts.settings.commit, parts.settings.metrics_per_identity),
@@ -224,6 +239,7 @@ impl Vault {
         self.keyring.seal();
         self.secrets.clear();
         self.sessions.clear();
+        self.listening.ring_all();
         tracing::warn!("sealed by an operator");
     }
 
@@ -330,8 +346,14 @@ impl CommitListener for Invalidator {
                     vault.tenants.clear();
                 }
                 Change::AllSecrets => vault.secrets.clear(),
-                Change::Erased | Change::Listeners => {}
-                Change::Event { .. } | Change::Job => vault.runner.wake(),
+                Change::Erased => {}
+                Change::Listeners => vault.read_listeners.clear(),
+                Change::Event { tenant_id } => {
+                    vault.runner.wake();
+                    vault.listening.ring(tenant_id);
+                }
+                Change::Buffered { subscription_id } => vault.listening.ring(subscription_id),
+                Change::Job => vault.runner.wake(),
                 Change::Keys | Change::Shredded => vault.keyring.forget(),
                 Change::Secret { namespace, path } => vault.secrets.invalidate(namespace, path),
             }

@@ -53,7 +53,8 @@ impl Vault {
     }
 }
 
-fn scope_of(caller: &Caller, target: &Target) -> SecretScope {
+/// The secrets that a request is about.
+pub(crate) fn scope_of(caller: &Caller, target: &Target) -> SecretScope {
     let space = match target {
         Target::Listing { space, .. } | Target::Secret { space, .. } => *space,
         Target::Instance | Target::Tenant => Space::Tenant,

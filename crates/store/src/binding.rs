@@ -23,6 +23,8 @@ pub struct BindingRecord {
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub created_by: String,
+    /// When its end was told of.
+    pub lapsed_at: Option<Timestamp>,
 }
 
 /// A binding with the public name of its identity.
@@ -73,7 +75,7 @@ pub(crate) const LIVING: &str = "(u.id IS NOT NULL OR a.id IS NOT NULL OR g.id I
 
 const SHOWN: &str =
     "b.id, b.policy_id, b.tenant_id, b.identity_type, b.identity_key, b.expires_at, b.created_at, b.created_by,
-     COALESCE('user:' || u.email, 'sa:' || a.name, 'group:' || g.name, b.identity_key)";
+     COALESCE('user:' || u.email, 'sa:' || a.name, 'group:' || g.name, b.identity_key), b.lapsed_at";
 
 fn read(row: &dyn Row) -> StoreResult<BindingShown> {
     Ok(BindingShown {
@@ -86,6 +88,7 @@ fn read(row: &dyn Row) -> StoreResult<BindingShown> {
             expires_at: row.opt_time(5)?,
             created_at: row.time(6)?,
             created_by: row.text(7)?,
+            lapsed_at: row.opt_time(9)?,
         },
         identity_id: row.text(8)?,
     })
@@ -117,6 +120,29 @@ pub fn find(db: &mut impl Database, policy_id: &str, bound: Bound<'_>, id: &str)
              WHERE b.policy_id = $1 AND ($2 = '' OR b.tenant_id = $2) AND b.id = $3 AND {LIVING}"
         ),
         params![policy_id, bound.tenant(), id],
+        read,
+    )
+}
+
+/// Every binding of a policy to a living identity, in all tenants.
+pub fn of_policy(db: &mut impl Database, policy_id: &str) -> StoreResult<Vec<BindingShown>> {
+    list(db, policy_id, Bound::Anywhere, None, i64::MAX)
+}
+
+/// Every binding of an identity that is still there.
+pub fn of_identity(db: &mut impl Database, tenant_id: &str, identity_key: &str) -> StoreResult<Vec<BindingShown>> {
+    db.all(
+        &format!("SELECT {SHOWN} {FROM} WHERE b.tenant_id = $1 AND b.identity_key = $2 AND {LIVING} ORDER BY b.id"),
+        params![tenant_id, identity_key],
+        read,
+    )
+}
+
+/// A binding of a living identity in a tenant, whatever its policy.
+pub fn in_tenant(db: &mut impl Database, scope: &TenantScope, id: &str) -> StoreResult<Option<BindingShown>> {
+    db.first(
+        &format!("SELECT {SHOWN} {FROM} WHERE b.tenant_id = $1 AND b.id = $2 AND {LIVING}"),
+        params![scope.tenant().as_str(), id],
         read,
     )
 }
@@ -156,6 +182,12 @@ pub fn insert(tx: &mut WriteTx<'_>, record: &BindingRecord) -> StoreResult<()> {
         ],
     )?;
     tx.changed(Change::Access);
+    Ok(())
+}
+
+/// The end of a binding was told of. It grants nothing since that time; the row stays.
+pub fn lapsed(tx: &mut WriteTx<'_>, id: &str, now: Timestamp) -> StoreResult<()> {
+    tx.connection()?.execute("UPDATE binding SET lapsed_at = $2 WHERE id = $1", params![id, now])?;
     Ok(())
 }
 

@@ -37,13 +37,14 @@ pub struct EventRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {
     pub tenant_id: String,
+    pub last_id: String,
     pub dispatched_id: String,
 }
 
-const COLUMNS: &str = "id, tenant_id, partner_id, at, event_type, identity_id, request_id, namespace, path, secret_type, tags, \
+pub(crate) const COLUMNS: &str = "id, tenant_id, partner_id, at, event_type, identity_id, request_id, namespace, path, secret_type, tags, \
      rotation_policy_id, data";
 
-fn read(row: &dyn Row) -> StoreResult<EventRecord> {
+pub(crate) fn read(row: &dyn Row) -> StoreResult<EventRecord> {
     Ok(EventRecord {
         id: row.text(0)?,
         event: NewEvent {
@@ -129,14 +130,15 @@ pub fn oldest_id(db: &mut impl Database, tenant_id: &str) -> StoreResult<Option<
     db.first(oldest, params![tenant_id], |row| row.text(0))
 }
 
-/// Tenants with events that were not handed on yet.
-pub fn backlogs(db: &mut impl Database, limit: i64) -> StoreResult<Vec<Backlog>> {
-    db.all(
-        "SELECT tenant_id, dispatched_id FROM event_head WHERE last_id > dispatched_id ORDER BY tenant_id LIMIT $1",
-        params![limit],
-        |row| Ok(Backlog { tenant_id: row.text(0)?, dispatched_id: row.text(1)? }),
-    )
+/// Tenants behind `after` (an id, or the empty text) with events that were not handed on yet, by id.
+pub fn backlogs(db: &mut impl Database, after: &str, limit: i64) -> StoreResult<Vec<Backlog>> {
+    db.all(BACKLOGS, params![after, limit], |row| {
+        Ok(Backlog { tenant_id: row.text(0)?, last_id: row.text(1)?, dispatched_id: row.text(2)? })
+    })
 }
+
+const BACKLOGS: &str = "SELECT tenant_id, last_id, dispatched_id FROM event_head
+     WHERE last_id > dispatched_id AND tenant_id > $1 ORDER BY tenant_id LIMIT $2";
 
 /// Notes that everything up to `id` was handed on; `false` when another server did so first, and nothing may be handed on twice.
 pub fn dispatched(tx: &mut WriteTx<'_>, backlog: &Backlog, id: &str) -> StoreResult<bool> {
@@ -148,16 +150,29 @@ pub fn dispatched(tx: &mut WriteTx<'_>, backlog: &Backlog, id: &str) -> StoreRes
 }
 
 /// Drops a batch of what was handed on and is older than `before`; answers how many.
-pub fn drop_old(tx: &mut WriteTx<'_>, before: Timestamp, limit: i64) -> StoreResult<u64> {
+pub fn drop_old(tx: &mut WriteTx<'_>, before: Timestamp, now: Timestamp, limit: i64) -> StoreResult<u64> {
     // Ids begin with their time, so the key itself tells what is old, and no second index has to be kept by every write.
-    let end = EventId::from_ulid(scaivault_domain::id::ulid(before, [0; 10]));
-    tx.connection()?.execute(
-        "DELETE FROM event WHERE (tenant_id, id) IN (
-           SELECT e.tenant_id, e.id FROM event_head h JOIN event e ON e.tenant_id = h.tenant_id
-           WHERE e.id < $1 AND e.id <= h.dispatched_id LIMIT $2)",
-        params![end.as_str(), limit],
-    )
+    let first_of = |at| EventId::from_ulid(scaivault_domain::id::ulid(at, [0; 10]));
+    let dropped = tx.connection()?.execute(DROP_OLD, params![first_of(before).as_str(), limit])?;
+    if dropped > 0 {
+        return Ok(dropped);
+    }
+    // Where the clock was ahead once, ids run ahead of their time until it is there again: then every event is looked at.
+    let ahead = first_of(now.plus_seconds(AHEAD_SECONDS));
+    tx.connection()?.execute(DROP_OLD_OF_AHEAD, params![ahead.as_str(), before, limit])
 }
+
+/// Ids run ahead by no more than this unless the clock was moved.
+const AHEAD_SECONDS: i64 = 3600;
+
+// CROSS JOIN: by tenant, whatever an engine thinks of the sizes; their order decides between a look at keys and one at all events.
+const DROP_OLD: &str = "DELETE FROM event WHERE (tenant_id, id) IN (
+       SELECT e.tenant_id, e.id FROM event_head h CROSS JOIN event e
+       WHERE e.tenant_id = h.tenant_id AND e.id < $1 AND e.id <= h.dispatched_id LIMIT $2)";
+
+const DROP_OLD_OF_AHEAD: &str = "DELETE FROM event WHERE (tenant_id, id) IN (
+       SELECT e.tenant_id, e.id FROM event_head h CROSS JOIN event e
+       WHERE e.tenant_id = h.tenant_id AND h.last_id > $1 AND e.at < $2 AND e.id <= h.dispatched_id LIMIT $3)";
 
 /// Removes a tenant's events with the tenant.
 pub fn delete_all(tx: &mut WriteTx<'_>, tenant_id: &str) -> StoreResult<()> {
@@ -165,3 +180,6 @@ pub fn delete_all(tx: &mut WriteTx<'_>, tenant_id: &str) -> StoreResult<()> {
     tx.connection()?.execute("DELETE FROM event_head WHERE tenant_id = $1", params![tenant_id])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,16 @@
 use scaivault_domain::time::Timestamp;
 
 use crate::error::StoreResult;
-use crate::sql::{Database, Param, Row, params};
+use crate::sql::{Database, Row, params};
 use crate::tx::{Change, WriteTx};
 
+/// A lease that ends later than this was given by a clock that was ahead, and holds nobody.
+const LONGEST_LEASE_SECONDS: i64 = 300;
+/// Of the text that says why a job failed.
+const ERROR_CHARS: usize = 500;
+
 /// Names a job: there is one of a kind for each subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobKey {
     pub kind: String,
     /// The id of what it is about.
@@ -66,23 +71,43 @@ fn read(row: &dyn Row) -> StoreResult<JobRecord> {
     })
 }
 
-/// Plans a job, in place of an earlier plan for the same subject. One that runs at this moment runs again at the new time.
+/// A row of $1 kind, $2 subject, $3 tenant, $4 namespace, $5 time, $6 now.
+const INSERT: &str = "INSERT INTO job (kind, subject, tenant_id, namespace, run_at, planned_at, plans, claim, failures)
+     VALUES ($1, $2, $3, $4, $5, $6, 0, $6, 0)";
+
+/// Plans a job, in place of an earlier plan for the same subject. One that runs at this moment runs again at the new time; one that
+/// failed or was given up begins anew.
 pub fn plan(tx: &mut WriteTx<'_>, plan: &Plan<'_>, now: Timestamp) -> StoreResult<()> {
-    upsert(tx, plan, now, "excluded.run_at")
+    upsert(tx, plan, now, "excluded.run_at", "0", "NULL")
 }
 
-/// As [`plan`], but an earlier time that is planned already stays.
+/// As [`plan`], but an earlier time that is planned already stays, and so does the pause of a job that failed. One that runs at this
+/// moment runs again at the new time or when its lease would be over, whichever is sooner. A job that plans its own next run says so
+/// by what it answers, not by this.
 pub fn hasten(tx: &mut WriteTx<'_>, plan: &Plan<'_>, now: Timestamp) -> StoreResult<()> {
-    upsert(tx, plan, now, "CASE WHEN job.run_at < excluded.run_at THEN job.run_at ELSE excluded.run_at END")
+    let run_at = "CASE WHEN job.died_at IS NOT NULL THEN excluded.run_at
+                       WHEN job.failures > 0 THEN job.run_at
+                       WHEN job.lease_until > $6 AND job.lease_until < excluded.run_at THEN job.lease_until
+                       WHEN job.lease_until > $6 THEN excluded.run_at
+                       WHEN job.run_at < excluded.run_at THEN job.run_at
+                       ELSE excluded.run_at END";
+    let failures = "CASE WHEN job.died_at IS NULL THEN job.failures ELSE 0 END";
+    upsert(tx, plan, now, run_at, failures, "CASE WHEN job.died_at IS NULL THEN job.error ELSE NULL END")
 }
 
-fn upsert(tx: &mut WriteTx<'_>, plan: &Plan<'_>, now: Timestamp, run_at: &str) -> StoreResult<()> {
+fn upsert(
+    tx: &mut WriteTx<'_>,
+    plan: &Plan<'_>,
+    now: Timestamp,
+    run_at: &str,
+    failures: &str,
+    error: &str,
+) -> StoreResult<()> {
     tx.connection()?.execute(
         &format!(
-            "INSERT INTO job (kind, subject, tenant_id, namespace, run_at, planned_at, plans, claim, failures)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0)
-             ON CONFLICT (kind, subject) DO UPDATE SET tenant_id = excluded.tenant_id, namespace = excluded.namespace,
-               run_at = {run_at}, planned_at = excluded.planned_at, plans = job.plans + 1, failures = 0, error = NULL, died_at = NULL"
+            "{INSERT} ON CONFLICT (kind, subject) DO UPDATE SET tenant_id = excluded.tenant_id, namespace = excluded.namespace,
+               run_at = {run_at}, planned_at = excluded.planned_at, plans = job.plans + 1, failures = {failures}, error = {error},
+               died_at = NULL"
         ),
         params![plan.kind, plan.subject, plan.tenant_id, plan.namespace, plan.run_at, now],
     )?;
@@ -93,8 +118,7 @@ fn upsert(tx: &mut WriteTx<'_>, plan: &Plan<'_>, now: Timestamp, run_at: &str) -
 /// Plans a job unless there is one, planned or given up.
 pub fn plan_first(tx: &mut WriteTx<'_>, plan: &Plan<'_>, now: Timestamp) -> StoreResult<()> {
     let touched = tx.connection()?.execute(
-        "INSERT INTO job (kind, subject, tenant_id, namespace, run_at, planned_at, plans, claim, failures)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0) ON CONFLICT (kind, subject) DO NOTHING",
+        &format!("{INSERT} ON CONFLICT (kind, subject) DO NOTHING"),
         params![plan.kind, plan.subject, plan.tenant_id, plan.namespace, plan.run_at, now],
     )?;
     if touched > 0 {
@@ -115,28 +139,31 @@ pub fn delete_all(tx: &mut WriteTx<'_>, tenant_id: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// What is due of some kinds and nobody works on, the longest due first.
-pub fn due(db: &mut impl Database, kinds: &[&str], now: Timestamp, limit: i64) -> StoreResult<Vec<JobRecord>> {
-    let mut values = vec![Param::from(now), Param::from(limit)];
-    values.extend(kinds.iter().map(|kind| Param::from(*kind)));
-    let places = (3..=values.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-    db.all(
-        &format!(
-            "SELECT {COLUMNS} FROM job WHERE died_at IS NULL AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
-               AND kind IN ({places}) ORDER BY run_at LIMIT $2"
-        ),
-        &values,
-        read,
+/// Nobody works on it, at $2 now with $3 the end of the longest lease that can have been given by then.
+const FREE: &str = "(lease_until IS NULL OR lease_until <= $2 OR lease_until > $3)";
+
+fn due_query() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM job WHERE died_at IS NULL AND kind = $1 AND run_at <= $2 AND {FREE} ORDER BY run_at LIMIT $4"
     )
 }
 
-/// When the next job that nobody works on is due, in the past if it is late.
-pub fn next_at(db: &mut impl Database, now: Timestamp) -> StoreResult<Option<Timestamp>> {
-    db.first(
-        "SELECT run_at FROM job WHERE died_at IS NULL AND (lease_until IS NULL OR lease_until <= $1) ORDER BY run_at LIMIT 1",
-        params![now],
-        |row| row.time(0),
-    )
+fn next_query() -> String {
+    format!("SELECT run_at FROM job WHERE died_at IS NULL AND kind = $1 AND {FREE} ORDER BY run_at LIMIT 1")
+}
+
+fn longest_lease(now: Timestamp) -> Timestamp {
+    now.plus_seconds(LONGEST_LEASE_SECONDS)
+}
+
+/// What is due of a kind and nobody works on, the longest due first.
+pub fn due(db: &mut impl Database, kind: &str, now: Timestamp, limit: i64) -> StoreResult<Vec<JobRecord>> {
+    db.all(&due_query(), params![kind, now, longest_lease(now), limit], read)
+}
+
+/// When the next job of a kind that nobody works on is due, in the past if it is late.
+pub fn next_at(db: &mut impl Database, kind: &str, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+    db.first(&next_query(), params![kind, now, longest_lease(now)], |row| row.time(0))
 }
 
 /// Takes a job as it was found, for as long as `lease_until` says. `None` when it changed meanwhile or another server has it.
@@ -148,12 +175,19 @@ pub fn take(
 ) -> StoreResult<Option<JobRecord>> {
     tx.first(
         &format!(
-            "UPDATE job SET claim = claim + 1, lease_until = $6
-             WHERE kind = $1 AND subject = $2 AND claim = $3 AND plans = $4 AND died_at IS NULL
-               AND (lease_until IS NULL OR lease_until <= $5)
+            "UPDATE job SET claim = claim + 1, lease_until = $4
+             WHERE kind = $1 AND subject = $5 AND claim = $6 AND plans = $7 AND died_at IS NULL AND {FREE}
              RETURNING {COLUMNS}"
         ),
-        params![&found.key.kind, &found.key.subject, found.claim, found.plans, now, lease_until],
+        params![
+            &found.key.kind,
+            now,
+            longest_lease(now),
+            lease_until,
+            &found.key.subject,
+            found.claim,
+            found.plans,
+        ],
         read,
     )
 }
@@ -165,13 +199,22 @@ pub fn is_held(tx: &mut WriteTx<'_>, taken: &JobRecord) -> StoreResult<bool> {
     Ok(tx.number(held, params![&taken.key.kind, &taken.key.subject, taken.claim])? > 0)
 }
 
+/// Holds a job that was taken for longer; `false` when it is not this server's any more.
+pub fn renew(tx: &mut WriteTx<'_>, taken: &JobRecord, lease_until: Timestamp) -> StoreResult<bool> {
+    let touched = tx.connection()?.execute(
+        "UPDATE job SET lease_until = $4 WHERE kind = $1 AND subject = $2 AND claim = $3 AND lease_until IS NOT NULL",
+        params![&taken.key.kind, &taken.key.subject, taken.claim, lease_until],
+    )?;
+    Ok(touched > 0)
+}
+
 /// The job is done. One that was planned anew since it was taken stays for that.
 pub fn complete(tx: &mut WriteTx<'_>, taken: &JobRecord) -> StoreResult<()> {
     let touched = tx.connection()?.execute(
         "DELETE FROM job WHERE kind = $1 AND subject = $2 AND claim = $3 AND plans = $4",
         params![&taken.key.kind, &taken.key.subject, taken.claim, taken.plans],
     )?;
-    if touched == 0 { release(tx, taken) } else { Ok(()) }
+    if touched == 0 { done(tx, taken) } else { Ok(()) }
 }
 
 /// The job is done for now. One that was planned anew since it was taken keeps that plan.
@@ -182,13 +225,23 @@ pub fn again(tx: &mut WriteTx<'_>, taken: &JobRecord, run_at: Timestamp, now: Ti
         params![&taken.key.kind, &taken.key.subject, taken.claim, taken.plans, run_at, now],
     )?;
     if touched == 0 {
-        return release(tx, taken);
+        return done(tx, taken);
     }
     tx.changed(Change::Job);
     Ok(())
 }
 
-fn release(tx: &mut WriteTx<'_>, taken: &JobRecord) -> StoreResult<()> {
+/// What was planned anew while it ran waits for its next run.
+fn done(tx: &mut WriteTx<'_>, taken: &JobRecord) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE job SET failures = 0, error = NULL WHERE kind = $1 AND subject = $2 AND claim = $3",
+        params![&taken.key.kind, &taken.key.subject, taken.claim],
+    )?;
+    release(tx, taken)
+}
+
+/// Gives a job that was taken back: whoever looks next may take it.
+pub fn release(tx: &mut WriteTx<'_>, taken: &JobRecord) -> StoreResult<()> {
     tx.connection()?.execute(
         "UPDATE job SET lease_until = NULL WHERE kind = $1 AND subject = $2 AND claim = $3",
         params![&taken.key.kind, &taken.key.subject, taken.claim],
@@ -197,7 +250,16 @@ fn release(tx: &mut WriteTx<'_>, taken: &JobRecord) -> StoreResult<()> {
     Ok(())
 }
 
-/// The job failed and is tried again.
+/// Gives a job that was taken back for a while: there was no room for it.
+pub fn postpone(tx: &mut WriteTx<'_>, taken: &JobRecord, run_at: Timestamp) -> StoreResult<()> {
+    let touched = tx.connection()?.execute(
+        "UPDATE job SET run_at = $5, lease_until = NULL WHERE kind = $1 AND subject = $2 AND claim = $3 AND plans = $4",
+        params![&taken.key.kind, &taken.key.subject, taken.claim, taken.plans, run_at],
+    )?;
+    if touched == 0 { release(tx, taken) } else { Ok(()) }
+}
+
+/// The job failed and is tried again. A plan that was made since it was taken holds all the same; one that was only hastened rests.
 pub fn retry(
     tx: &mut WriteTx<'_>,
     taken: &JobRecord,
@@ -205,41 +267,60 @@ pub fn retry(
     error: &str,
     now: Timestamp,
 ) -> StoreResult<()> {
+    let error = shortened(error);
     let touched = tx.connection()?.execute(
-        "UPDATE job SET run_at = $5, planned_at = $6, lease_until = NULL, failures = failures + 1, error = $7
-         WHERE kind = $1 AND subject = $2 AND claim = $3 AND plans = $4",
-        params![&taken.key.kind, &taken.key.subject, taken.claim, taken.plans, run_at, now, error],
+        &format!(
+            "UPDATE job SET run_at = $5, planned_at = $6, lease_until = NULL, failures = failures + 1, error = $7
+             WHERE kind = $1 AND subject = $2 AND claim = $3 AND {NOT_PLANNED_ANEW}"
+        ),
+        params![&taken.key.kind, &taken.key.subject, taken.claim, taken.plans, run_at, now, &error],
     )?;
-    if touched == 0 { release(tx, taken) } else { Ok(()) }
+    if touched == 0 { failed_before_plan(tx, taken, &error) } else { Ok(()) }
 }
 
-/// The job is given up, until an operator has it tried again.
+/// The job is given up, until an operator has it tried again. A plan that was made since it was taken holds all the same.
 pub fn bury(tx: &mut WriteTx<'_>, taken: &JobRecord, error: &str, now: Timestamp) -> StoreResult<()> {
-    tx.connection()?.execute(
-        "UPDATE job SET died_at = $4, lease_until = NULL, failures = failures + 1, error = $5
-         WHERE kind = $1 AND subject = $2 AND claim = $3",
-        params![&taken.key.kind, &taken.key.subject, taken.claim, now, error],
+    let error = shortened(error);
+    let touched = tx.connection()?.execute(
+        &format!(
+            "UPDATE job SET died_at = $5, lease_until = NULL, failures = failures + 1, error = $6
+             WHERE kind = $1 AND subject = $2 AND claim = $3 AND {NOT_PLANNED_ANEW}"
+        ),
+        params![&taken.key.kind, &taken.key.subject, taken.claim, taken.plans, now, &error],
     )?;
-    Ok(())
+    if touched == 0 { failed_before_plan(tx, taken, &error) } else { Ok(()) }
+}
+
+/// A new plan begins without failures; hastening keeps them, so that what always fails is not tried at the pace of its hastening.
+const NOT_PLANNED_ANEW: &str = "(plans = $4 OR failures > 0)";
+
+fn failed_before_plan(tx: &mut WriteTx<'_>, taken: &JobRecord, error: &str) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE job SET failures = failures + 1, error = $4 WHERE kind = $1 AND subject = $2 AND claim = $3",
+        params![&taken.key.kind, &taken.key.subject, taken.claim, error],
+    )?;
+    release(tx, taken)
+}
+
+fn shortened(error: &str) -> String {
+    error.chars().take(ERROR_CHARS).collect()
 }
 
 /// What was given up, the newest first.
 pub fn dead(db: &mut impl Database, limit: i64) -> StoreResult<Vec<DeadJob>> {
-    db.all(
-        "SELECT kind, subject, tenant_id, failures, COALESCE(error, ''), died_at FROM job WHERE died_at IS NOT NULL
-         ORDER BY died_at DESC, kind, subject LIMIT $1",
-        params![limit],
-        |row| {
-            Ok(DeadJob {
-                key: JobKey { kind: row.text(0)?, subject: row.text(1)? },
-                tenant_id: row.text(2)?,
-                failures: row.int(3)?,
-                error: row.text(4)?,
-                died_at: row.time(5)?,
-            })
-        },
-    )
+    db.all(DEAD, params![limit], |row| {
+        Ok(DeadJob {
+            key: JobKey { kind: row.text(0)?, subject: row.text(1)? },
+            tenant_id: row.text(2)?,
+            failures: row.int(3)?,
+            error: row.text(4)?,
+            died_at: row.time(5)?,
+        })
+    })
 }
+
+const DEAD: &str = "SELECT kind, subject, tenant_id, failures, COALESCE(error, ''), died_at FROM job WHERE died_at IS NOT NULL
+     ORDER BY died_at DESC, kind, subject LIMIT $1";
 
 /// Has a job that was given up tried again now; `false` when there is none.
 pub fn revive(tx: &mut WriteTx<'_>, key: &JobKey, now: Timestamp) -> StoreResult<bool> {
@@ -248,23 +329,40 @@ pub fn revive(tx: &mut WriteTx<'_>, key: &JobKey, now: Timestamp) -> StoreResult
          WHERE kind = $1 AND subject = $2 AND died_at IS NOT NULL",
         params![&key.kind, &key.subject, now],
     )?;
-    tx.changed(Change::Job);
+    if touched > 0 {
+        tx.changed(Change::Job);
+    }
     Ok(touched > 0)
 }
 
 /// Has a batch of what was planned at a time that is still to come looked at now: the clock was wrong when it was planned. Answers
 /// how many.
 pub fn recall(tx: &mut WriteTx<'_>, now: Timestamp, limit: i64) -> StoreResult<u64> {
-    let touched = tx.connection()?.execute(
-        "UPDATE job SET run_at = $1, planned_at = $1, lease_until = NULL, plans = plans + 1 WHERE (kind, subject) IN (
-           SELECT kind, subject FROM job WHERE planned_at > $1 AND died_at IS NULL LIMIT $2)",
-        params![now, limit],
-    )?;
-    tx.changed(Change::Job);
+    let touched = tx.connection()?.execute(RECALL, params![now, limit])?;
+    if touched > 0 {
+        tx.changed(Change::Job);
+    }
     Ok(touched)
 }
 
-/// Living jobs of a kind that are due.
-pub fn count_due(db: &mut impl Database, kind: &str, now: Timestamp) -> StoreResult<i64> {
-    db.number("SELECT COUNT(*) FROM job WHERE died_at IS NULL AND run_at <= $2 AND kind = $1", params![kind, now])
+/// A lease stays: what runs at this moment runs to its end first. Those of a clock that was ahead hold nobody, see [`FREE`].
+const RECALL: &str = "UPDATE job SET run_at = $1, planned_at = $1, plans = plans + 1 WHERE (kind, subject) IN (
+       SELECT kind, subject FROM job WHERE planned_at > $1 AND died_at IS NULL LIMIT $2)";
+
+/// How many jobs are planned, due or not.
+pub fn count_waiting(db: &mut impl Database) -> StoreResult<i64> {
+    db.number("SELECT COUNT(*) FROM job WHERE died_at IS NULL", &[])
 }
+
+/// How many were given up.
+pub fn count_dead(db: &mut impl Database) -> StoreResult<i64> {
+    db.number("SELECT COUNT(*) FROM job WHERE died_at IS NOT NULL", &[])
+}
+
+/// Living jobs of a kind that are due, whether or not somebody works on them.
+pub fn count_due(db: &mut impl Database, kind: &str, now: Timestamp) -> StoreResult<i64> {
+    db.number("SELECT COUNT(*) FROM job WHERE died_at IS NULL AND kind = $1 AND run_at <= $2", params![kind, now])
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,10 @@ use crate::sql::{Connection, Param};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "foundation", include_str!("migrations/0001_foundation.sql")),
     (2, "events_and_jobs", include_str!("migrations/0002_events_and_jobs.sql")),
+    (3, "rotation", include_str!("migrations/0003_rotation.sql")),
+    (4, "webhooks", include_str!("migrations/0004_webhooks.sql")),
+    (5, "subscriptions", include_str!("migrations/0005_subscriptions.sql")),
+    (6, "lives", include_str!("migrations/0006_lives.sql")),
 ];
 
 /// The schema version that this program writes.

@@ -4,6 +4,8 @@ use scaivault_domain::access::TenantScope;
 use scaivault_domain::time::Timestamp;
 
 use crate::error::StoreResult;
+use crate::rotation_state;
+use crate::secret::{self, SecretRecord};
 use crate::sql::{Database, Row, json_text, params};
 use crate::tx::{Change, WriteTx};
 
@@ -162,9 +164,11 @@ pub fn update(tx: &mut WriteTx<'_>, scope: &TenantScope, record: &RotationPolicy
     Ok(())
 }
 
-/// Removes a policy; its secrets, also those in the trash, have none afterwards.
+/// Removes a policy with its history; its secrets, also those in the trash, have none afterwards. Jobs that were planned for them find
+/// nothing to do.
 pub fn delete(tx: &mut WriteTx<'_>, scope: &TenantScope, id: &str) -> StoreResult<()> {
     let tenant_id = scope.tenant().as_str();
+    rotation_state::delete_of_policy(tx, tenant_id, id)?;
     tx.connection()?.execute(
         "UPDATE secret SET rotation_policy_id = NULL, rotation_assigned_at = NULL, rotation_assigned_by = NULL
          WHERE policy_tenant_id = $1 AND rotation_policy_id = $2",
@@ -206,15 +210,61 @@ pub fn assignments(
     )
 }
 
-/// Takes the policy off one secret, if it is that secret's; answers whether it was.
-pub fn detach(tx: &mut WriteTx<'_>, scope: &TenantScope, id: &str, namespace: &str, path: &str) -> StoreResult<bool> {
-    let touched = tx.connection()?.execute(
+/// Secrets as `secret::read` takes them, and behind that their namespace.
+fn attached_where(more: &str) -> String {
+    format!(
+        "SELECT {}, namespace FROM secret
+         WHERE policy_tenant_id = $1 AND rotation_policy_id = $2 AND deleted_at IS NULL AND {more}",
+        secret::COLUMNS
+    )
+}
+
+fn read_attached(row: &dyn Row) -> StoreResult<(String, SecretRecord)> {
+    Ok((row.text(secret::COLUMNS.split(',').count())?, secret::read(row)?))
+}
+
+/// The attached secrets behind the one at `after` (path and namespace), by path, each with its namespace.
+pub fn attached(
+    db: &mut impl Database,
+    scope: &TenantScope,
+    id: &str,
+    after: (&str, &str),
+    limit: i64,
+) -> StoreResult<Vec<(String, SecretRecord)>> {
+    db.all(
+        &attached_where("(path > $3 OR (path = $3 AND namespace > $4)) ORDER BY path, namespace LIMIT $5"),
+        params![scope.tenant().as_str(), id, after.0, after.1, limit],
+        read_attached,
+    )
+}
+
+/// The secrets at one path that a policy serves, each with its namespace: the tenant's own, the partner's, or both.
+pub fn attached_at(
+    db: &mut impl Database,
+    scope: &TenantScope,
+    id: &str,
+    path: &str,
+) -> StoreResult<Vec<(String, SecretRecord)>> {
+    db.all(&attached_where("path = $3"), params![scope.tenant().as_str(), id, path], read_attached)
+}
+
+/// Takes the policy off one secret, if it is that secret's; answers the secret's id if it was.
+pub fn detach(
+    tx: &mut WriteTx<'_>,
+    scope: &TenantScope,
+    id: &str,
+    namespace: &str,
+    path: &str,
+) -> StoreResult<Option<String>> {
+    let detached = tx.first(
         "UPDATE secret SET rotation_policy_id = NULL, rotation_assigned_at = NULL, rotation_assigned_by = NULL
-         WHERE policy_tenant_id = $1 AND rotation_policy_id = $2 AND namespace = $3 AND path = $4 AND deleted_at IS NULL",
+         WHERE policy_tenant_id = $1 AND rotation_policy_id = $2 AND namespace = $3 AND path = $4 AND deleted_at IS NULL
+         RETURNING id",
         params![scope.tenant().as_str(), id, namespace, path],
+        |row| row.text(0),
     )?;
-    if touched > 0 {
+    if detached.is_some() {
         tx.changed(Change::Secret { namespace: namespace.to_owned(), path: path.to_owned() });
     }
-    Ok(touched > 0)
+    Ok(detached)
 }

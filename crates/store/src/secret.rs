@@ -10,7 +10,7 @@ use scaivault_domain::time::Timestamp;
 use crate::error::{StoreError, StoreResult};
 use crate::sql::{Database, Row, json_text, params};
 use crate::tx::{Change, WriteTx};
-use crate::{access_count, secret_version};
+use crate::{access_count, rotation_state, secret_expiry, secret_version};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRecord {
@@ -122,6 +122,15 @@ pub fn look(db: &mut impl Database, scope: &SecretScope, path: &SecretPath, now:
             Some(_) => Presence::Absent,
         },
     })
+}
+
+/// A secret wherever it stands now, also a deleted one.
+pub fn by_id(db: &mut impl Database, scope: &SecretScope, id: &str) -> StoreResult<Option<SecretRecord>> {
+    db.first(
+        &format!("SELECT {COLUMNS} FROM secret WHERE namespace = $1 AND id = $2"),
+        params![scope.namespace(), id],
+        read,
+    )
 }
 
 /// Writes a new secret, in place of whatever is past its retention at this path.
@@ -250,6 +259,8 @@ fn write_tags(tx: &mut WriteTx<'_>, scope: &SecretScope, record: &SecretRecord) 
 pub fn erase(tx: &mut WriteTx<'_>, scope: &SecretScope, id: &str, path: &str) -> StoreResult<()> {
     secret_version::delete_all(tx, id)?;
     access_count::delete_all(tx, id)?;
+    rotation_state::forget(tx, id, None)?;
+    secret_expiry::remove(tx, id)?;
     tx.connection()?.execute(
         "DELETE FROM secret_tag WHERE namespace = $1 AND path = $2 AND secret_id = $3",
         params![scope.namespace(), path, id],

@@ -20,6 +20,8 @@ pub enum Change {
     AllSecrets,
     /// Something happened that listeners of the tenant may want to hear of.
     Event { tenant_id: String },
+    /// Something waits for the owner of a subscription, or the subscription is gone.
+    Buffered { subscription_id: String },
     /// Something was planned.
     Job,
     /// Who listens to a tenant's events, and to what.

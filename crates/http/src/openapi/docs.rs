@@ -1,6 +1,6 @@
 //! What each route takes and answers, beside what the table and the types say themselves.
 
-use scaivault_api::{audit, batch, identity, policy, rotation_policy, secret, secret_policy, system, token};
+use scaivault_api::{audit, batch, identity, policy, rotation_policy, secret, secret_policy, subscription, system, token};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -71,6 +71,7 @@ pub(super) fn all() -> Vec<Doc> {
     docs.extend(rotation_policies());
     docs.extend(secret_policies());
     docs.extend(audits());
+    docs.extend(subscriptions());
     docs.extend(tokens());
     docs.extend(identities());
     docs.extend(systems());
@@ -175,6 +176,7 @@ fn rotation_policies() -> Vec<Doc> {
     const ALL: &str = "/v1/rotation/policies";
     const ONE: &str = "/v1/rotation/policies/{id}";
     const SECRETS: &str = "/v1/rotation/policies/{id}/secrets";
+    const DUE: &[&str] = &["within_hours", "include_overdue", "policy_id", "limit", "cursor"];
     vec![
         doc("GET", ALL, "List rotation policies, by name")
             .query(&["active_only", "limit", "cursor"])
@@ -191,6 +193,14 @@ fn rotation_policies() -> Vec<Doc> {
             .created::<SecretAssignment>()
             .ok::<SecretAssignment>(),
         doc("DELETE", "/v1/rotation/policies/{id}/secrets/{path}", "Detach a secret").bare("204"),
+        doc("POST", "/v1/rotation/policies/{id}/rotate", "Rotate secrets of a policy now")
+            .body::<PolicyRotation>()
+            .ok::<RotationReport>(),
+        doc("GET", "/v1/rotation/policies/{id}/history", "What became of rotations, newest first")
+            .query(&["status", "limit", "cursor"])
+            .ok::<RotationHistoryList>(),
+        doc("GET", "/v1/rotation/due", "Secrets that are due, soonest first").query(DUE).ok::<DueSecretList>(),
+        doc("GET", "/v1/rotation/pending", "Deprecated: see /v1/rotation/due").query(DUE).ok::<DueSecretList>(),
     ]
 }
 
@@ -243,6 +253,30 @@ fn audits() -> Vec<Doc> {
         doc("GET", "/v1/audit/summary", "Figures over a time").query(&["from", "to"]).ok::<AuditSummary>(),
         doc("GET", "/v1/audit/verify", "Prove the chain whole").query(&["from_seq", "to_seq"]).ok::<VerifyReport>(),
         doc("GET", "/v1/audit/checkpoints", "Signed checkpoints, newest first").query(PAGE).ok::<Checkpoints>(),
+    ]
+}
+
+fn subscriptions() -> Vec<Doc> {
+    use subscription::*;
+    const ALL: &str = "/v1/subscriptions";
+    const ONE: &str = "/v1/subscriptions/{id}";
+    vec![
+        doc("GET", ALL, "List subscriptions, by name: one's own, with scope admin all").query(PAGE).ok::<SubscriptionList>(),
+        doc("POST", ALL, "Subscribe to the events of some paths").body::<NewSubscription>().created::<Subscription>(),
+        doc("GET", ONE, "A subscription").ok::<Subscription>(),
+        doc("PATCH", ONE, "Change a subscription; how it is delivered stays")
+            .body::<SubscriptionPatch>()
+            .ok::<Subscription>(),
+        doc("DELETE", ONE, "Delete a subscription and what waits for it").bare("204"),
+        doc("GET", "/v1/subscriptions/{id}/poll", "Take what happened, or wait for it")
+            .query(&["timeout", "since_event_id", "max_events"])
+            .ok::<PolledEvents>(),
+        doc("POST", "/v1/subscriptions/{id}/ack", "Say what was taken for good")
+            .body::<Acknowledgement>()
+            .ok::<Acknowledged>(),
+        doc("GET", "/v1/events/stream", "What happens, as it happens: server-sent events, resumed by Last-Event-ID")
+            .query(&["paths", "events"])
+            .bare("200"),
     ]
 }
 

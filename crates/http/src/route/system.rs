@@ -112,7 +112,7 @@ pub(crate) fn detailed_view(health: HealthDetails, input: &Input<'_>) -> Result<
                 last_checkpoint: health.last_checkpoint.map(Timestamp::to_rfc3339_seconds),
                 lag_ms: health.audit_lag_ms,
             },
-            jobs: wire::JobsCheck { status: state(true), rotation_queue: 0, webhook_queue: 0, leases: 0 },
+            jobs: wire::JobsCheck { status: state(true), rotation_queue: 0, webhook_queue: health.webhook_queue, leases: 0 },
             object_store: wire::ObjectStoreCheck { status: NOT_CONFIGURED.to_owned() },
         },
     }))

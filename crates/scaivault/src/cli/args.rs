@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::command::ClientCommand;
+use super::settings::Early;
 use crate::build_info::VERSION_LINE;
 
 /// A multi-tenant secrets manager: one binary, one data directory.
@@ -18,10 +20,18 @@ Start here:
                                        the first start prints a token and three commands to try it with
   scaivault check                      what is configured, what is wrong, what to do next
 
-Settings come from the environment (DATA_DIR, BIND_ADDRESS, TLS_CERT_FILE, KMS_PROVIDER, LOG_LEVEL, ...);
-flags win over it. Exit codes: 0 done, 1 failed, 5 bad usage or configuration."
+  export SCAIVAULT_TOKEN=skt_...       or scaivault auth login --token -
+  scaivault secrets write app/db user=app password=-
+  scaivault secrets read app/db --field password
+  scaivault run --env PGPASSWORD=app/db#password -- psql -h db.example -U app
+
+Settings of the server come from the environment (DATA_DIR, BIND_ADDRESS, TLS_CERT_FILE, KMS_PROVIDER, LOG_LEVEL, ...), those of
+the other commands from ~/.scaivault/config.json, then SCAIVAULT_URL, SCAIVAULT_TOKEN, SCAIVAULT_TOKEN_FILE, SCAIVAULT_TENANT_ID;
+flags win. Exit codes: 0 done, 1 failed, 2 not signed in, 3 not permitted, 4 not found, 5 bad usage, value or configuration."
 )]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) early: Early,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -31,6 +41,8 @@ pub(crate) enum Command {
     Server(ServerArguments),
     Init(InitArguments),
     Check(CheckArguments),
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
 }
 
 /// Run the server
@@ -105,6 +117,33 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        fn walk(command: &clap::Command, name: &str) {
+            let name = format!("{name} {}", command.get_name());
+            for below in command.get_subcommands() {
+                walk(below, &name);
+            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let teaches = help.contains("Example") || help.contains("Start here");
+            assert!(teaches || command.has_subcommands() || command.get_name() == "check", "{name} has no example");
+            assert!(command.get_about().is_some(), "{name} does not say what it does");
+        }
+        walk(&Arguments::command(), "");
+    }
+
+    #[test]
+    fn flags_of_the_client_stand_anywhere() {
+        for line in [
+            "--json secrets list --url http://a",
+            "secrets --json --url http://a list",
+            "secrets list --url http://a --json",
+        ] {
+            assert!(Arguments::try_parse_from(["scaivault"].into_iter().chain(line.split(' '))).is_ok(), "{line}");
+        }
+        assert!(Arguments::try_parse_from(["scaivault", "server", "--url", "http://a"]).is_err());
     }
 
     #[test]

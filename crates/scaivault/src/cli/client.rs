@@ -117,7 +117,7 @@ impl Client {
         let target = request.target();
         let url = format!("{}{target}", self.base_url.as_str().trim_end_matches('/'));
         let mut call = self.http.request(request.method(), url).headers(headers);
-        if let Some(body) = request.body() {
+        if let Some(body) = request.content() {
             call = call.header("Content-Type", "application/json").body(body.as_bytes().to_vec());
         }
         if !request.is_endless() {
@@ -145,8 +145,9 @@ impl Client {
             && let Some(token) = self.token.read()?
         {
             let value = Zeroizing::new(format!("Bearer {}", token.expose()));
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| Failure::usage("the token holds characters that no token has; look at where it comes from"))?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| {
+                Failure::usage("the token holds characters that no token has; look at where it comes from")
+            })?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }

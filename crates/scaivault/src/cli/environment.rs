@@ -6,6 +6,12 @@ use std::ffi::OsString;
 use super::args::{DataArguments, ServerArguments};
 use crate::config::{Config, ConfigError, Warning};
 
+/// A variable of this process. An empty one counts as not set.
+#[allow(clippy::disallowed_methods)] // For the client's settings, which are read once too.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// Flags as the variables they stand for.
 #[derive(Default)]
 pub(super) struct Flags(BTreeMap<&'static str, OsString>);
@@ -32,7 +38,7 @@ impl Flags {
     ///
     /// # Errors
     /// The first bad setting.
-    #[allow(clippy::disallowed_methods)] // The one place that reads the environment.
+    #[allow(clippy::disallowed_methods)] // This file is the one place that reads the environment.
     pub(super) fn configuration(&self) -> Result<(Config, Vec<Warning>), ConfigError> {
         let names: Vec<String> = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
         self.configuration_over(&|name| std::env::var_os(name), &names)

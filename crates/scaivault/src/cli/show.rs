@@ -33,9 +33,9 @@ impl Show {
     pub(crate) fn text(&mut self, answer: &Answer) -> Result<Zeroizing<String>, Failure> {
         match self {
             Self::Table(table) => table.page(answer),
-            Self::Details => details(answer.read()?, &[]),
+            Self::Details => Ok(details(&answer.read()?, &[])),
             Self::Report(table) => {
-                let mut text = details(answer.read()?, &[table.items(), "cursor", "has_more"])?;
+                let mut text = details(&answer.read()?, &[table.items(), "cursor", "has_more"]);
                 let items = table.page(answer)?;
                 if !items.is_empty() {
                     text.push('\n');

@@ -64,10 +64,6 @@ fn shown(name: &str) -> String {
 /// Settings of what comes with later releases: not used yet, but a bad value is told now and not then.
 pub(super) fn later_settings(env: &Env<'_>) -> Result<(), ConfigError> {
     env.flag("CONSOLE_ENABLED", true)?;
-    env.flag("WEBHOOK_ALLOW_HTTP", false)?;
     env.span("IDENTITY_SYNC_INTERVAL", "15m")?;
-    for name in ["WEBHOOK_ALLOWED_CIDRS", "WEBHOOK_DENIED_CIDRS"] {
-        env.list(name, "must be networks in CIDR form, as 10.0.0.0/8", |entry| entry.parse::<ipnet::IpNet>().ok())?;
-    }
     Ok(())
 }

@@ -5,7 +5,9 @@
 mod audit;
 mod batch;
 mod check;
+mod cli;
 mod convention;
+mod event;
 mod identity;
 mod metrics_port;
 mod policy;

@@ -2,24 +2,60 @@
 //!
 //! Not in the transaction of the change itself, which must not pay for the number of listeners.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use scaivault_domain::time::Timestamp;
 use scaivault_store::event::{self, Backlog, EventRecord};
 use scaivault_store::{StoreResult, WriteTx};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::job::{caught, pause_after};
 use crate::vault::Vault;
 
-/// Tenants and events of one transaction.
-const TENANTS: i64 = 32;
-const EVENTS: i64 = 500;
+/// Tenants and events of one transaction: some ten milliseconds during which nobody else writes.
+const TENANTS: usize = 32;
+const EVENTS: usize = 500;
+const MOST_LOOKS: usize = 8;
 
 /// Takes what concerns it out of the events of one tenant, oldest first, for delivery; see [`LISTENERS`].
 pub(crate) type Listener = fn(&Arc<Vault>, &mut WriteTx<'_>, &str, &[EventRecord], Timestamp) -> StoreResult<()>;
 
 /// Who is told.
-const LISTENERS: &[Listener] = &[];
+const LISTENERS: &[Listener] = &[crate::webhook::listen, crate::subscription::fan_out, #[cfg(test)] super::tests::listener];
+
+/// Tenants whose events can't be handed on at the moment. It keeps nobody else's, and nothing is passed over: they wait.
+#[derive(Default)]
+pub(crate) struct Delays {
+    tenants: HashMap<String, Delay>,
+    /// The last tenant of the batch before: the next one begins behind it, so that all get their turn.
+    last: String,
+}
+
+struct Delay {
+    failures: i64,
+    until: Timestamp,
+    /// For a clock that goes back.
+    since: Timestamp,
+}
+
+impl Delays {
+    fn holds(&self, tenant_id: &str, now: Timestamp) -> bool {
+        self.tenants.get(tenant_id).is_some_and(|delay| delay.since <= now && now < delay.until)
+    }
+
+    fn failures(&self, tenant_id: &str) -> i64 {
+        self.tenants.get(tenant_id).map_or(0, |delay| delay.failures)
+    }
+
+    fn failed(&mut self, tenant_id: &str, now: Timestamp) -> i64 {
+        let failures = self.failures(tenant_id);
+        let until = now.plus_seconds(pause_after(failures));
+        let failures = failures.saturating_add(1);
+        self.tenants.insert(tenant_id.to_owned(), Delay { failures, until, since: now });
+        failures
+    }
+}
 
 impl Vault {
     /// Hands on one batch. Answers how many events it was.
@@ -28,28 +64,73 @@ impl Vault {
     /// Without the database; then nothing was handed on.
     pub(crate) async fn dispatch_events(self: &Arc<Self>) -> Result<usize> {
         let vault = Arc::clone(self);
-        let waiting =
-            tokio::task::spawn_blocking(move || vault.store.read(|view| event::backlogs(view, TENANTS))).await;
-        let waiting = waiting.map_err(crate::error::Error::internal)??;
+        let waiting = tokio::task::spawn_blocking(move || vault.waiting_events()).await.map_err(Error::internal)??;
         if waiting.is_empty() {
             return Ok(0);
         }
+        let tenants: Vec<String> = waiting.iter().map(|(backlog, _)| backlog.tenant_id.clone()).collect();
         let vault = Arc::clone(self);
         let handed_on = self.store.write(move |tx| {
-            let mut handed_on: usize = 0;
-            for backlog in &waiting {
-                handed_on = handed_on.saturating_add(vault.hand_on(tx, backlog)?);
-            }
-            Ok(handed_on)
+            let hand_on = |(backlog, limit): &(Backlog, usize)| {
+                // Apart, so that what fails for one tenant, whatever it is, fails for that one only.
+                tx.attempt(|tx| caught(|| vault.hand_on(tx, backlog, *limit)))
+            };
+            waiting.iter().map(hand_on).collect::<StoreResult<Vec<_>>>()
         });
-        Ok(handed_on.await?)
+        let mut count: usize = 0;
+        let now = self.clock.now();
+        for (tenant, outcome) in tenants.iter().zip(handed_on.await?) {
+            match outcome {
+                Ok(handed_on) => {
+                    count = count.saturating_add(handed_on);
+                    self.runner.delays.lock().tenants.remove(tenant);
+                }
+                Err(error) => {
+                    let failures = self.runner.delays.lock().failed(tenant, now);
+                    tracing::error!(tenant, %error, failures, "events can't be handed on; they wait and are tried again");
+                }
+            }
+        }
+        Ok(count)
     }
 
-    fn hand_on(self: &Arc<Self>, tx: &mut WriteTx<'_>, backlog: &Backlog) -> StoreResult<usize> {
-        let events = event::after(tx, &backlog.tenant_id, &backlog.dispatched_id, EVENTS)?;
-        let Some(last) = events.last() else { return Ok(0) };
+    /// Backlogs, and how much of each goes into this transaction. Blocks.
+    fn waiting_events(&self) -> StoreResult<Vec<(Backlog, usize)>> {
+        let now = self.clock.now();
+        let mut last = std::mem::take(&mut self.runner.delays.lock().last);
+        let limit = i64::try_from(TENANTS).unwrap_or(i64::MAX);
+        // Past those that have to wait, but not for ever.
+        for _ in 0..MOST_LOOKS {
+            let mut waiting = self.store.read(|view| event::backlogs(view, &last, limit))?;
+            if waiting.is_empty() && last.is_empty() {
+                break;
+            }
+            let more = waiting.len() >= TENANTS;
+            last = waiting.last().filter(|_| more).map(|backlog| backlog.tenant_id.clone()).unwrap_or_default();
+            let mut delays = self.runner.delays.lock();
+            delays.last.clone_from(&last);
+            waiting.retain(|backlog| !delays.holds(&backlog.tenant_id, now));
+            if waiting.is_empty() {
+                continue;
+            }
+            let share = EVENTS / waiting.len();
+            // After a failure one by one: what comes before the event that is to blame gets through.
+            let with_limit = |backlog: Backlog| {
+                let limit = if delays.failures(&backlog.tenant_id) > 0 { 1 } else { share };
+                (backlog, limit)
+            };
+            return Ok(waiting.into_iter().map(with_limit).collect());
+        }
+        Ok(Vec::new())
+    }
+
+    fn hand_on(self: &Arc<Self>, tx: &mut WriteTx<'_>, backlog: &Backlog, limit: usize) -> StoreResult<usize> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = event::after(tx, &backlog.tenant_id, &backlog.dispatched_id, limit)?;
+        // Without any the head says more than there is: nothing is left to hand on.
+        let last = events.last().map_or(&backlog.last_id, |event| &event.id);
         // Another server that was quicker leaves nothing to do; its listeners were told.
-        if !event::dispatched(tx, backlog, &last.id)? {
+        if !event::dispatched(tx, backlog, last)? {
             return Ok(0);
         }
         let now = self.clock.now();

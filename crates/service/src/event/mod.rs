@@ -3,8 +3,16 @@
 mod dispatch;
 mod envelope;
 
+#[cfg(test)]
+mod tests;
+pub(crate) mod reads;
+mod violation;
+mod interest;
+mod listening;
+mod stream;
+
 use scaivault_domain::access::{SecretScope, Space};
-use scaivault_domain::event::EventBody;
+use scaivault_domain::event::{EventBody, EventType};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::event::{self, NewEvent};
 use scaivault_store::secret::SecretRecord;
@@ -13,13 +21,22 @@ use scaivault_store::{StoreError, StoreResult, WriteTx, tenant};
 use crate::caller::Caller;
 use crate::vault::Vault;
 
+pub(crate) use dispatch::Delays;
 pub(crate) use envelope::envelope;
+pub(crate) use violation::Violations;
+pub use interest::Interest;
+pub(crate) use interest::Sight;
+pub(crate) use listening::Listening;
+pub(crate) use stream::is_held;
+pub use stream::{EventStream, OpenStream, StreamItem};
 
 /// What happened, before it is written down for those who may hear of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Happening {
     body: EventBody,
     about: Option<About>,
+    /// The tenant that hears of it, where that is not the one that was acted in.
+    told_to: Option<String>,
 }
 
 /// The secret it is about, with what listeners filter by.
@@ -34,7 +51,14 @@ struct About {
 impl Happening {
     /// Of something that has no path.
     pub(crate) fn new(body: EventBody) -> Self {
-        Self { body, about: None }
+        Self { body, about: None, told_to: None }
+    }
+
+    /// Has another tenant of the partner hear of it, in place of the one that was acted in.
+    #[must_use]
+    pub(crate) fn told_to(mut self, tenant_id: &str) -> Self {
+        self.told_to = Some(tenant_id.to_owned());
+        self
     }
 
     pub(crate) fn of_secret(scope: &SecretScope, record: &SecretRecord, body: EventBody) -> Self {
@@ -44,13 +68,13 @@ impl Happening {
             secret_type: Some(record.secret_type.as_str()),
             tags: record.metadata.tags.clone(),
         };
-        Self { body, about: Some(about) }
+        Self { body, about: Some(about), told_to: None }
     }
 
     /// At a path where there may be no secret. It passes no filter on type and tags, so that nobody learns of either.
     pub(crate) fn at_path(space: Space, path: &str, body: EventBody) -> Self {
         let about = About { space, path: path.to_owned(), secret_type: None, tags: Vec::new() };
-        Self { body, about: Some(about) }
+        Self { body, about: Some(about), told_to: None }
     }
 }
 
@@ -86,16 +110,28 @@ impl Vault {
     ) -> StoreResult<()> {
         for happening in happenings {
             let shared = happening.about.as_ref().is_some_and(|about| about.space == Space::Partner);
-            let hearers =
-                if shared { tenant::ids_of_partner(tx, origin.partner_id)? } else { vec![origin.tenant_id.to_owned()] };
+            let hearers = match &happening.told_to {
+                Some(tenant_id) => vec![tenant_id.clone()],
+                None if shared => tenant::ids_of_partner(tx, origin.partner_id)?,
+                None => vec![origin.tenant_id.to_owned()],
+            };
+            let partner_id = match &happening.told_to {
+                // Only a super_admin reaches beyond the partner it acts in.
+                Some(tenant_id) if tenant_id != origin.tenant_id => tenant::find(tx, tenant_id)?.map(|home| home.partner_id),
+                Some(_) | None => None,
+            };
+            let partner_id = partner_id.unwrap_or_else(|| origin.partner_id.to_owned());
             let data = data_of(happening, shared)?;
             for tenant_id in hearers {
+                if happening.body.event_type() == EventType::SecretAccessed && !self.hears_reads(tx, &tenant_id)? {
+                    continue;
+                }
                 // The policy is one of the tenant that attached it; another may have one of that name.
                 let rotation_policy = happening.body.rotation_policy().filter(|_| tenant_id == origin.tenant_id);
                 let about = happening.about.as_ref();
                 let namespace = about.map(|_| if shared { origin.partner_id } else { origin.tenant_id });
                 let event = NewEvent {
-                    partner_id: origin.partner_id.to_owned(),
+                    partner_id: partner_id.clone(),
                     at,
                     event_type: happening.body.event_type().as_str().to_owned(),
                     identity_id: origin.identity_id.to_owned(),

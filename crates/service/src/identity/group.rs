@@ -14,6 +14,7 @@ use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, unique};
 use crate::operation::{Command, Query, tenant_operation};
+use crate::policy::lapse;
 use crate::session::{ACTIVE, DELETED};
 
 /// A group and how many stand in it directly.
@@ -151,6 +152,7 @@ impl Command for DeleteGroup {
         cx.touched(&self.id);
         let (mut record, tenant) = seen_group(tx, cx, &self.id)?;
         demand(cx.caller, &tenant, Role::TenantAdmin)?;
+        lapse::removed_with(tx, cx, &tenant.id, &record.id)?;
         record.status = DELETED.to_owned();
         record.updated_at = cx.now;
         group::update(tx, &record)?;

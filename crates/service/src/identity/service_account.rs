@@ -9,7 +9,7 @@ use scaivault_domain::scope::ScopeSet;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::service_account::{self, ServiceAccountRecord};
 use scaivault_store::tenant::TenantRecord;
-use scaivault_store::{Database, ReadView, WriteTx, credential, directory};
+use scaivault_store::{Database, ReadView, WriteTx, credential, directory, subscription};
 
 use super::access::{demand, demand_over, seen_home, seen_tenant};
 use super::end::{keep_a_super_admin, set_status};
@@ -19,6 +19,7 @@ use crate::context::{Context, Outcome};
 use crate::error::Result;
 use crate::naming::{name_exists, unique};
 use crate::operation::{Command, Query, tenant_operation};
+use crate::policy::lapse;
 use crate::session::{self, DELETED};
 
 /// A service account as answers show it. Its id is its OAuth `client_id` too.
@@ -199,12 +200,14 @@ impl Command for DeleteServiceAccount {
         let roles = roles_of(record.roles);
         demand_over(cx.caller, &tenant, roles)?;
         keep_a_super_admin(tx, roles, &record.status)?;
+        lapse::removed_with(tx, cx, &tenant.id, &record.id)?;
         record.status = DELETED.to_owned();
         record.roles = 0;
         record.updated_at = cx.now;
         service_account::update(tx, &record)?;
         credential::delete_all(tx, &record.id)?;
         directory::detach(tx, &tenant.id, &record.id, cx.now)?;
+        subscription::delete_of_owner(tx, &record.id)?;
         cx.outcome(Outcome::Empty);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use scaivault_domain::access::Permit;
 use scaivault_domain::role::Role;
 use scaivault_store::key::{self, KeyLevel};
-use scaivault_store::{Change, WriteTx, directory, event, job, tenant};
+use scaivault_store::{Change, WriteTx, delivery_target, directory, event, job, rotation_state, subscription, tenant};
 
 use super::access::{demand, seen_tenant};
 use super::end::{last_admin, super_admin_bits};
@@ -52,6 +52,9 @@ impl Command for DeleteTenant {
         directory::end_all_in(tx, &record.id, cx.now)?;
         job::delete_all(tx, &record.id)?;
         event::delete_all(tx, &record.id)?;
+        delivery_target::delete_all(tx, &record.id)?;
+        rotation_state::delete_all(tx, &record.id)?;
+        subscription::delete_all(tx, &record.id)?;
         key::shred(tx, KeyLevel::Tenant, &record.id)?;
         tx.changed(Change::AllSecrets);
         cx.outcome(Outcome::Empty);

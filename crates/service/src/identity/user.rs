@@ -7,7 +7,7 @@ use scaivault_domain::role::{Role, RoleSet};
 use scaivault_domain::scope::ScopeSet;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::user::{self, UserRecord};
-use scaivault_store::{Database, ReadView, WriteTx, directory, membership};
+use scaivault_store::{Database, ReadView, WriteTx, directory, membership, subscription};
 
 use super::access::{demand, demand_over, seen_home, seen_tenant};
 use super::end::{keep_a_super_admin, set_status};
@@ -17,6 +17,7 @@ use crate::context::{Context, Outcome};
 use crate::error::Result;
 use crate::naming::{name_exists, unique};
 use crate::operation::{Command, Query, tenant_operation};
+use crate::policy::lapse;
 use crate::session::{self, DELETED};
 
 /// A user as answers show it: without what its password is checked with.
@@ -223,12 +224,14 @@ impl Command for DeleteUser {
         let roles = roles_of(record.roles);
         demand_over(cx.caller, &tenant, roles)?;
         keep_a_super_admin(tx, roles, &record.status)?;
+        lapse::removed_with(tx, cx, &tenant.id, &record.id)?;
         record.status = DELETED.to_owned();
         record.password_hash = None;
         record.roles = 0;
         record.updated_at = cx.now;
         user::update(tx, &record)?;
         directory::detach(tx, &tenant.id, &record.id, cx.now)?;
+        subscription::delete_of_owner(tx, &record.id)?;
         cx.outcome(Outcome::Empty);
         Ok(())
     }

@@ -3,8 +3,15 @@
 //! A job names what it is about and nothing else: when it runs, it looks at how things stand, does what is due by then, and says when
 //! to look again. So a job that runs twice, late, or after the clock was moved does no harm.
 
+mod due;
+mod failure;
+mod inside;
 mod kind;
+mod outside;
 mod runner;
+
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +28,7 @@ use crate::context::Work;
 use crate::error::{Error, Result};
 use crate::vault::Vault;
 
+pub(crate) use failure::{caught, pause_after};
 pub(crate) use kind::JobKind;
 pub(crate) use runner::Runner;
 

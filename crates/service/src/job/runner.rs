@@ -1,46 +1,60 @@
-//! Taking what is due and seeing it through.
+//! The loop that sees to it that what is due is done.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use scaivault_domain::id::RequestId;
+use parking_lot::Mutex;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::job::{self, JobRecord, Plan};
-use scaivault_store::tenant::{self, TenantRecord};
+use scaivault_store::job::{self, JobKey, JobRecord, Plan};
 use scaivault_store::{StoreError, StoreResult, WriteTx};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::{Body, Inside, Job, JobKind, Next, Outside, scope_of};
-use crate::context::Work;
-use crate::error::{Error, Internal, Result};
-use crate::event::Origin;
-use crate::making::Making;
+use super::JobKind;
+use super::outside::Heartbeat;
+use crate::error::{Code, Error, Internal, Outage, Result};
+use crate::event::Delays;
 use crate::vault::Vault;
-use crate::warm::WarmKeys;
 
-/// Jobs of one transaction: some ten milliseconds during which nobody else writes.
-const BATCH: i64 = 64;
-/// Jobs that act outside at a time.
-const OUTSIDE_AT_A_TIME: usize = 64;
-/// A crashed server's jobs are taken over after this (contract 04 section 3).
-const LEASE_SECONDS: i64 = 30;
 /// What is planned wakes the runner; this is for clocks that jump and for other servers' plans.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Events under load come by the thousand a second: they are handed on together.
 const GATHER: Duration = Duration::from_millis(20);
+/// Without the database it is tried again after one second, two, four and so on up to this.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// What fails all the time is said about once a minute.
+const SAY_EVERY: u32 = 12;
+/// What jobs that act outside get to end at shutdown; less than the server as a whole.
+const DRAIN: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(8) };
 /// A clock that went back by more than this was wrong before.
 const CLOCK_SLACK_SECONDS: i64 = 5;
-/// Tries before a job is given up: more than a day with the pauses of [`pause_after`].
-const MOST_FAILURES: i64 = 30;
-const LONGEST_PAUSE_SECONDS: i64 = 3600;
+/// Jobs of one transaction that were planned by a clock that was ahead.
+const RECALL_BATCH: i64 = 500;
+/// How often in a row a job may ask to go on at once.
+const MOST_AT_ONCE: u32 = 100;
+const AT_ONCE_SECONDS: i64 = 1;
+/// Jobs that are remembered to have asked for it.
+const MOST_EAGER: usize = 10_000;
 
 /// What the runner keeps in memory: nothing that a restart would miss.
 #[derive(Default)]
 pub(crate) struct Runner {
     wake: Notify,
-    last_seen: AtomicI64,
+    clock: Mutex<ClockWatch>,
+    /// Jobs that run on this server beyond one transaction. Their leases are renewed; none of them is begun a second time.
+    held: Mutex<HashMap<JobKey, JobRecord>>,
+    /// How often in a row a job asked to go on at once.
+    eager: Mutex<HashMap<JobKey, u32>>,
+    /// Tenants whose events can't be handed on at the moment.
+    pub(crate) delays: Mutex<Delays>,
+}
+
+#[derive(Default)]
+struct ClockWatch {
+    /// The latest time that was seen; zero before the first look.
+    latest: i64,
+    recalling: bool,
 }
 
 impl Runner {
@@ -48,53 +62,121 @@ impl Runner {
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
+
+    pub(super) fn hold(&self, vault: &Arc<Vault>, taken: &JobRecord) -> Held {
+        self.held.lock().insert(taken.key.clone(), taken.clone());
+        Held { vault: Arc::clone(vault), key: taken.key.clone() }
+    }
+
+    pub(super) fn held(&self) -> Vec<JobRecord> {
+        self.held.lock().values().cloned().collect()
+    }
+
+    /// How many of a kind run here.
+    pub(super) fn held_of(&self, kind: JobKind) -> usize {
+        self.held.lock().keys().filter(|key| key.kind == kind.as_str()).count()
+    }
+
+    pub(super) fn is_held(&self, key: &JobKey) -> bool {
+        self.held.lock().contains_key(key)
+    }
+
+    /// When a job that wants to run again at `at` may: one that goes on and on at once would leave no room for others.
+    pub(super) fn next_turn(&self, key: &JobKey, at: Timestamp, now: Timestamp) -> Timestamp {
+        let soon = now.plus_seconds(AT_ONCE_SECONDS);
+        let mut eager = self.eager.lock();
+        if at >= soon {
+            eager.remove(key);
+            return at;
+        }
+        if eager.len() >= MOST_EAGER {
+            eager.clear();
+        }
+        let turns = eager.entry(key.clone()).or_default();
+        *turns = turns.saturating_add(1);
+        if *turns > MOST_AT_ONCE {
+            if *turns == MOST_AT_ONCE + 1 {
+                tracing::warn!(kind = key.kind, subject = key.subject, "a job goes on at once all the time; it is slowed");
+            }
+            return soon;
+        }
+        at
+    }
+
+    pub(super) fn no_more_turns(&self, key: &JobKey) {
+        let mut eager = self.eager.lock();
+        if !eager.is_empty() {
+            eager.remove(key);
+        }
+    }
 }
 
-/// A job and what it needs that must not be fetched inside a transaction.
-struct Prepared {
-    found: JobRecord,
-    run: Inside,
-    kind: JobKind,
-    tenant: TenantRecord,
-    keys: WarmKeys,
+/// A job that runs here; dropping it says that it does not any more.
+pub(super) struct Held {
+    vault: Arc<Vault>,
+    key: JobKey,
 }
 
-/// What became of a job inside a transaction.
-enum Ran {
-    /// It, or its failure, is written down.
-    Settled(Vec<scaivault_domain::audit::AuditEntry>),
-    /// It needs a value that takes long to make; nothing was done yet but that it was taken.
-    Lacks(JobRecord, Making),
-    /// Somebody else has it.
-    Gone,
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.vault.runner.held.lock().remove(&self.key);
+    }
 }
 
 impl Vault {
     /// Runs jobs until `stop` says true or its sender is gone; then lets those that act outside end.
     pub async fn run_jobs(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut outside = JoinSet::new();
-        let mut planned = false;
-        while !*stop.borrow() {
-            let busy = match self.is_sealed() {
-                true => false,
-                false => {
-                    planned = planned || self.plan_housekeeping().await.is_ok();
-                    self.turn(&mut outside).await
-                }
+        let heartbeat = Heartbeat::start(&self);
+        let mut under_way = JoinSet::new();
+        let mut housekeeping = false;
+        let mut troubles: u32 = 0;
+        while !*stop.borrow() && stop.has_changed().is_ok() {
+            let turn = match self.is_sealed() {
+                true => Ok(false),
+                false => self.turn(&mut under_way, &mut housekeeping).await,
             };
-            while outside.try_join_next().is_some() {}
-            if busy {
-                tokio::task::yield_now().await;
-                continue;
+            while under_way.try_join_next().is_some() {}
+            match turn {
+                Ok(busy) => {
+                    if troubles > 0 {
+                        tracing::info!("jobs run again");
+                    }
+                    troubles = 0;
+                    if busy {
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                }
+                Err(error) if is_closed(&error) => break,
+                Err(error) => {
+                    say_trouble(&error, troubles);
+                    troubles = troubles.saturating_add(1);
+                }
             }
             tokio::select! {
-                () = self.runner.wake.notified() => tokio::time::sleep(GATHER).await,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                Some(_) = outside.join_next(), if !outside.is_empty() => {}
+                () = self.runner.wake.notified(), if troubles == 0 => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(rest_after(troubles)) => {}
+                Some(_) = under_way.join_next(), if troubles == 0 && !under_way.is_empty() => {}
                 changed = stop.changed() => if changed.is_err() { break },
             }
         }
-        while outside.join_next().await.is_some() {}
+        self.drain(under_way).await;
+        drop(heartbeat);
+    }
+
+    /// Lets end what is under way. What does not end in time is given back, and done again at the next start.
+    async fn drain(self: &Arc<Self>, mut under_way: JoinSet<()>) {
+        let ended = async { while under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, ended).await.is_ok() {
+            return;
+        }
+        let left = self.runner.held();
+        tracing::warn!(jobs = left.len(), "jobs did not end in time; they are done again at the next start");
+        under_way.shutdown().await;
+        let given_back = self.store.write(move |tx| left.iter().try_for_each(|taken| job::release(tx, taken)));
+        if let Err(error) = given_back.await {
+            tracing::warn!(%error, "jobs can't be given back; they are taken up when their lease is over");
+        }
     }
 
     /// Does everything that is due now, and what follows from it, and waits for all of it. Answers how many jobs ran.
@@ -103,44 +185,44 @@ impl Vault {
     /// Without the database.
     pub async fn run_due_jobs(self: &Arc<Self>) -> Result<usize> {
         let mut ran: usize = 0;
-        loop {
-            self.recall_after_clock().await?;
+        while !self.is_sealed() {
+            let recalled = self.recall_after_clock().await?;
             let handed_on = self.dispatch_events().await?;
-            let mut outside = JoinSet::new();
-            let took = self.take_due(&mut outside).await?;
-            while outside.join_next().await.is_some() {}
+            let mut under_way = JoinSet::new();
+            let took = self.take_due(&mut under_way).await?;
+            while under_way.join_next().await.is_some() {}
             ran = ran.saturating_add(took);
-            if handed_on == 0 && took == 0 {
-                return Ok(ran);
+            if handed_on == 0 && took == 0 && !recalled {
+                break;
             }
         }
+        Ok(ran)
     }
 
-    /// When the next job is due; `None` without any.
+    /// When the next job is due, in the past if it is late; `None` without any.
     ///
     /// # Errors
     /// Without the database.
     pub fn next_job_at(&self) -> Result<Option<Timestamp>> {
         let now = self.clock.now();
-        Ok(self.store.read(|view| job::next_at(view, now))?)
+        let next_of = |kind: &JobKind| self.store.read(|view| job::next_at(view, kind.as_str(), now));
+        let times = JobKind::ALL.iter().map(next_of).collect::<StoreResult<Vec<_>>>()?;
+        Ok(times.into_iter().flatten().min())
     }
 
     /// Whether there may be more to do at once.
-    async fn turn(self: &Arc<Self>, outside: &mut JoinSet<()>) -> bool {
-        let turn = async {
-            self.recall_after_clock().await?;
-            let handed_on = self.dispatch_events().await?;
-            let took = self.take_due(outside).await?;
-            Ok::<_, Error>(handed_on > 0 || took > 0)
-        };
-        turn.await.unwrap_or_else(|error| {
-            let detail = error.internal_detail().map(Internal::for_log);
-            tracing::error!(code = error.code().as_str(), detail, "jobs can't be run; they are tried again");
-            false
-        })
+    async fn turn(self: &Arc<Self>, under_way: &mut JoinSet<()>, housekeeping: &mut bool) -> Result<bool> {
+        if !*housekeeping {
+            self.plan_housekeeping().await?;
+            *housekeeping = true;
+        }
+        let recalled = self.recall_after_clock().await?;
+        let handed_on = self.dispatch_events().await?;
+        let took = self.take_due(under_way).await?;
+        Ok(recalled || handed_on > 0 || took > 0)
     }
 
-    async fn plan_housekeeping(self: &Arc<Self>) -> Result<()> {
+    pub(super) async fn plan_housekeeping(self: &Arc<Self>) -> Result<()> {
         let now = self.clock.now();
         let plan_all = move |tx: &mut WriteTx<'_>| {
             for kind in JobKind::HOUSEKEEPING {
@@ -148,232 +230,54 @@ impl Vault {
                 let plan = Plan { kind: kind.as_str(), subject: "instance", tenant_id, namespace, run_at: now };
                 job::plan_first(tx, &plan, now)?;
             }
-            Ok(())
+            Ok::<_, StoreError>(())
         };
         Ok(self.store.write(plan_all).await?)
     }
 
-    /// What was planned while the clock was ahead would rest until the clock is there again.
-    async fn recall_after_clock(self: &Arc<Self>) -> Result<()> {
+    /// What was planned while the clock was ahead would rest until the clock is there again. Looks at one batch of it; answers
+    /// whether there may be more.
+    async fn recall_after_clock(self: &Arc<Self>) -> Result<bool> {
         let now = self.clock.now();
-        let before = self.runner.last_seen.swap(now.as_micros(), Ordering::AcqRel);
-        // The first look after a start counts as one back: nobody knows what the clock did meanwhile.
-        let went_back = before == 0 || now.plus_seconds(CLOCK_SLACK_SECONDS).as_micros() < before;
-        if went_back {
-            while self.store.write(move |tx| job::recall(tx, now, BATCH)).await? > 0 {}
-        }
-        Ok(())
-    }
-
-    async fn take_due(self: &Arc<Self>, outside: &mut JoinSet<()>) -> Result<usize> {
-        let vault = Arc::clone(self);
-        let room = i64::try_from(OUTSIDE_AT_A_TIME.saturating_sub(outside.len())).unwrap_or(0);
-        let (inside, found_outside) =
-            tokio::task::spawn_blocking(move || vault.prepare_due(room)).await.map_err(Error::internal)??;
-        let mut took = self.run_inside(inside).await?;
-        for (found, run) in found_outside {
-            let now = self.clock.now();
-            let taken = self.store.write(move |tx| job::take(tx, &found, now, now.plus_seconds(LEASE_SECONDS))).await?;
-            if let Some(taken) = taken {
-                took = took.saturating_add(1);
-                outside.spawn(Arc::clone(self).run_outside(taken, run));
+        {
+            let mut watch = self.runner.clock.lock();
+            // The first look after a start counts as one back: nobody knows what the clock did meanwhile. The latest time stays where
+            // it was while the clock goes back little by little.
+            if watch.latest == 0 || now.plus_seconds(CLOCK_SLACK_SECONDS).as_micros() < watch.latest {
+                watch.recalling = true;
+                watch.latest = now.as_micros();
+            }
+            watch.latest = watch.latest.max(now.as_micros());
+            if !watch.recalling {
+                return Ok(false);
             }
         }
-        Ok(took)
+        let recalled = self.store.write(move |tx| job::recall(tx, now, RECALL_BATCH)).await?;
+        if recalled == 0 {
+            self.runner.clock.lock().recalling = false;
+        } else {
+            tracing::info!(jobs = recalled, "the clock went back: jobs that were planned in the future are looked at now");
+        }
+        Ok(recalled > 0)
     }
+}
 
-    /// What is due, with the keys it needs: loading one takes a read connection, which nobody may wait for inside a transaction.
-    fn prepare_due(self: &Arc<Self>, room_outside: i64) -> Result<(Vec<Prepared>, Vec<(JobRecord, Outside)>)> {
-        let now = self.clock.now();
-        let (inside, outside) = self.store.read(|view| {
-            let mut inside = Vec::new();
-            for found in job::due(view, &JobKind::names(true), now, BATCH)? {
-                let tenant = tenant::find(view, &found.tenant_id)?;
-                inside.push((found, tenant));
-            }
-            Ok::<_, StoreError>((inside, job::due(view, &JobKind::names(false), now, room_outside)?))
-        })?;
-        let mut prepared = Vec::with_capacity(inside.len());
-        for (found, tenant) in inside {
-            match (JobKind::parse(&found.key.kind).map(|kind| (kind, kind.body())), tenant) {
-                (Some((kind, Body::Inside(run))), Some(tenant)) => {
-                    let keys = self.load_keys_of(&scope_of(&tenant, &found.namespace)?, now);
-                    prepared.push(Prepared { found, run, kind, tenant, keys });
-                }
-                _ => tracing::error!(job = ?found.key, "a job of no tenant"),
-            }
-        }
-        let run_of = |found: JobRecord| match JobKind::parse(&found.key.kind)?.body() {
-            Body::Outside(run) => Some((found, run)),
-            Body::Inside(_) => None,
-        };
-        Ok((prepared, outside.into_iter().filter_map(run_of).collect()))
+fn rest_after(troubles: u32) -> Duration {
+    match troubles {
+        0 => LOOK_EVERY,
+        _ => LOOK_EVERY.saturating_mul(2_u32.saturating_pow((troubles - 1).min(8))).min(LONGEST_REST),
     }
+}
 
-    async fn run_inside(self: &Arc<Self>, jobs: Vec<Prepared>) -> Result<usize> {
-        if jobs.is_empty() {
-            return Ok(0);
-        }
-        let jobs = Arc::new(jobs);
-        let (vault, batch) = (Arc::clone(self), Arc::clone(&jobs));
-        let ran = self.store.write(move |tx| {
-            let now = vault.clock.now();
-            let run = |prepared: &Prepared| {
-                let lease_until = now.plus_seconds(LEASE_SECONDS);
-                match job::take(tx, &prepared.found, now, lease_until)? {
-                    Some(taken) => vault.run_taken(tx, prepared, taken, Making::default(), now),
-                    None => Ok(Ran::Gone),
-                }
-            };
-            batch.iter().map(run).collect::<StoreResult<Vec<_>>>()
-        });
-        let mut took: usize = 0;
-        for (index, ran) in ran.await?.into_iter().enumerate() {
-            match ran {
-                Ran::Gone => {}
-                Ran::Settled(entries) => {
-                    took = took.saturating_add(1);
-                    entries.iter().for_each(|entry| self.published(entry));
-                }
-                Ran::Lacks(taken, making) => {
-                    took = took.saturating_add(1);
-                    self.run_slowly(Arc::clone(&jobs), index, taken, making).await?;
-                }
-            }
-        }
-        Ok(took)
-    }
+/// The store is closed at the end of a shutdown; there is nothing to be done any more.
+fn is_closed(error: &Error) -> bool {
+    error.code() == Code::ServiceUnavailable
+        && error.details().get("reason").and_then(|reason| reason.as_str()) == Some(Outage::ShuttingDown.as_str())
+}
 
-    /// For a job that needs slow values: they are made, then it runs once more in a transaction of its own.
-    async fn run_slowly(
-        self: &Arc<Self>,
-        jobs: Arc<Vec<Prepared>>,
-        index: usize,
-        taken: JobRecord,
-        mut lacking: Making,
-    ) -> Result<()> {
-        while let Some(making) = self.make(lacking).await {
-            let (vault, jobs, taken) = (Arc::clone(self), Arc::clone(&jobs), taken.clone());
-            let ran = self.store.write(move |tx| {
-                let prepared = jobs.get(index).ok_or_else(|| StoreError::corrupt("a job that was not prepared"))?;
-                match job::is_held(tx, &taken)? {
-                    true => vault.run_taken(tx, prepared, taken.clone(), making.clone(), vault.clock.now()),
-                    false => Ok(Ran::Gone),
-                }
-            });
-            match ran.await? {
-                Ran::Gone => break,
-                Ran::Settled(entries) => {
-                    entries.iter().for_each(|entry| self.published(entry));
-                    break;
-                }
-                Ran::Lacks(_, more) => lacking = more,
-            }
-        }
-        Ok(())
-    }
-
-    /// The effect, its events, its entries and what becomes of the job: together.
-    fn run_taken(
-        self: &Arc<Self>,
-        tx: &mut WriteTx<'_>,
-        prepared: &Prepared,
-        taken: JobRecord,
-        making: Making,
-        now: Timestamp,
-    ) -> StoreResult<Ran> {
-        let actor = prepared.kind.identity();
-        let mut work = Work::new(self, actor, &prepared.tenant.settings, now, prepared.keys.clone());
-        work.making = making;
-        let scope = scope_of(&prepared.tenant, &prepared.found.namespace)?;
-        let job = Job { record: taken, scope };
-        let result = tx.attempt(|tx| (prepared.run)(&job, tx, &mut work))?;
-        let Job { record: taken, scope } = job;
-        if result.is_err() && work.making.lacks_something() {
-            return Ok(Ran::Lacks(taken, work.making));
-        }
-        let next = match result {
-            Ok(next) => next,
-            Err(error) => {
-                self.failed(tx, &taken, &error, now)?;
-                return Ok(Ran::Settled(Vec::new()));
-            }
-        };
-        let request_id = self.ulid(now).map(RequestId::from_ulid).map_err(unrecorded)?;
-        let origin = Origin {
-            tenant_id: scope.owner().tenant().as_str(),
-            partner_id: scope.owner().partner().as_str(),
-            identity_id: actor,
-            request_id: request_id.as_str(),
-        };
-        self.append_events(tx, &origin, &work.notes.events, now)?;
-        let mut entries = Vec::new();
-        for own in &work.notes.entries {
-            let mut draft = self.own_draft(&origin, &scope, own, now).map_err(unrecorded)?;
-            draft.append(tx)?;
-            entries.push(draft.entry);
-        }
-        match next {
-            Next::At(at) => job::again(tx, &taken, at, now)?,
-            Next::Never => job::complete(tx, &taken)?,
-        }
-        Ok(Ran::Settled(entries))
-    }
-
-    async fn run_outside(self: Arc<Self>, taken: JobRecord, run: Outside) {
-        let result = run(Arc::clone(&self), taken.clone()).await;
-        let vault = Arc::clone(&self);
-        let settled = self.store.write(move |tx| {
-            let now = vault.clock.now();
-            match &result {
-                Ok(Next::At(at)) => job::again(tx, &taken, *at, now),
-                Ok(Next::Never) => job::complete(tx, &taken),
-                Err(error) => vault.failed(tx, &taken, error, now),
-            }
-        });
-        if let Err(error) = settled.await {
-            tracing::error!(%error, "what became of a job can't be written; it runs again when its lease is over");
-        }
-    }
-
-    /// Puts a failed job off, longer each time, and gives it up in the end.
-    fn failed(&self, tx: &mut WriteTx<'_>, taken: &JobRecord, error: &Error, now: Timestamp) -> StoreResult<()> {
+fn say_trouble(error: &Error, troubles: u32) {
+    if troubles.is_multiple_of(SAY_EVERY) {
         let detail = error.internal_detail().map(Internal::for_log);
-        let (kind, subject, code) = (taken.key.kind.as_str(), taken.key.subject.as_str(), error.code().as_str());
-        // What an operator may read: the public words. The internal ones are in the log, under the same job.
-        let text = format!("{code}: {}", error.message());
-        if taken.failures + 1 >= MOST_FAILURES {
-            tracing::error!(
-                kind,
-                subject,
-                code,
-                detail,
-                "a job failed too often and is given up; see GET /v1/sys/jobs"
-            );
-            return job::bury(tx, taken, &text, now);
-        }
-        tracing::warn!(kind, subject, code, detail, "a job failed; it is tried again");
-        let pause = self.scattered(pause_after(taken.failures)).map_err(unrecorded)?;
-        job::retry(tx, taken, Timestamp::from_micros(now.as_micros().saturating_add(pause)), &text, now)
+        tracing::error!(code = error.code().as_str(), detail, "jobs can't be run; they are tried again");
     }
-
-    /// Microseconds: `seconds`, a tenth more or less, so that what failed together does not come back together.
-    pub(crate) fn scattered(&self, seconds: i64) -> Result<i64> {
-        let mut random = [0; 2];
-        self.entropy.fill(&mut random).map_err(Error::internal)?;
-        // 90 % and up to 20 % of it more, in 65536 steps.
-        let share = i64::from(u16::from_be_bytes(random));
-        let micros = seconds.saturating_mul(1_000_000);
-        Ok(micros / 10 * 9 + micros / 5 / 65_536 * share)
-    }
-}
-
-/// 10 s, 40 s, 160 s ... an hour.
-fn pause_after(failures: i64) -> i64 {
-    let doubled = u32::try_from(failures.clamp(0, 8)).unwrap_or(8);
-    10_i64.saturating_mul(4_i64.saturating_pow(doubled)).min(LONGEST_PAUSE_SECONDS)
-}
-
-fn unrecorded(error: Error) -> StoreError {
-    StoreError::Audit(format!("{error:?}"))
 }

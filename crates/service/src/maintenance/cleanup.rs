@@ -37,8 +37,9 @@ impl Vault {
     /// # Errors
     /// Without the database.
     pub async fn event_step(self: &Arc<Self>) -> Result<usize> {
-        let before = self.clock.now().plus_seconds(-EVENTS_KEPT_SECONDS);
-        let dropped = self.store.write(move |tx| event::drop_old(tx, before, BATCH)).await?;
+        let now = self.clock.now();
+        let before = now.plus_seconds(-EVENTS_KEPT_SECONDS);
+        let dropped = self.store.write(move |tx| event::drop_old(tx, before, now, BATCH)).await?;
         Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
     }
 }

@@ -105,6 +105,10 @@ pub(crate) fn drop_events(vault: Arc<Vault>, _: JobRecord) -> Doing {
     Box::pin(async move { sweep(&vault, || vault.event_step()).await })
 }
 
+pub(crate) fn drop_deliveries(vault: Arc<Vault>, _: JobRecord) -> Doing {
+    Box::pin(async move { sweep(&vault, || vault.delivery_step()).await })
+}
+
 /// Runs a bounded step until it has nothing left to do, so that requests get their turn between two.
 async fn sweep<F>(vault: &Arc<Vault>, mut step: impl FnMut() -> F) -> Result<Next>
 where

@@ -78,7 +78,7 @@ async fn values_are_taken_for_their_own_recipe_only_and_asked_for_a_few_times() 
         let mut cx = Context::new(&test.vault, &admitted.caller, test.vault.now(), WarmKeys::default());
         cx.making = making;
         // Values are there from the second turn on, but always for the recipe before.
-        assert!(cx.generated(&hashed(&format!("turn_{turn}")), "{}").is_err());
+        assert!(cx.generated("a", &hashed(&format!("turn_{turn}")), "{}").is_err());
         assert_eq!(cx.making.lacks_something(), turn < MOST_TURNS, "{turn}");
         let after = std::mem::take(&mut cx.making);
         drop(cx);
@@ -95,7 +95,7 @@ async fn a_rehearsal_makes_nothing() {
     let admitted = test.admit(Action::SecretPolicyGenerate).await;
     let mut cx = Context::new(&test.vault, &admitted.caller, test.vault.now(), WarmKeys::default());
     cx.making.rehearse(true);
-    let made = cx.generated(&hashed("p"), r#"{"u":1}"#).unwrap();
+    let made = cx.generated("a", &hashed("p"), r#"{"u":1}"#).unwrap();
     assert_eq!(made.expose(), r#"{"u":1,"p":"","p_hash":""}"#);
     assert!(!cx.making.lacks_something());
 }

@@ -7,7 +7,7 @@ use scaivault_store::binding::{self, BindingRecord, BindingShown};
 use scaivault_store::{ReadView, WriteTx};
 
 use super::identity_key::{identity_key, identity_key_in_partner, identity_not_found};
-use super::{bound, changeable, visible};
+use super::{bound, changeable, lapse, visible};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, unique};
@@ -78,12 +78,15 @@ impl Command for BindPolicy {
             expires_at: self.expires_at,
             created_at: cx.now,
             created_by: cx.actor().to_owned(),
+            lapsed_at: None,
         };
         unique(binding::insert(tx, &record), "identity_id", &identity.identity_id)?;
         cx.note("binding_id", record.id.as_str());
         cx.note("bound_identity", identity.identity_id.as_str());
         cx.outcome(Outcome::Created);
-        Ok(BindingShown { record, identity_id: identity.identity_id })
+        let bound = BindingShown { record, identity_id: identity.identity_id };
+        lapse::made(tx, cx, &bound)?;
+        Ok(bound)
     }
 }
 
@@ -111,6 +114,7 @@ impl Command for UnbindPolicy {
         binding::delete(tx, &found.record.id)?;
         cx.note("binding_id", found.record.id.as_str());
         cx.note("bound_identity", found.identity_id.as_str());
+        lapse::removed(tx, cx, found)?;
         cx.outcome(Outcome::Empty);
         Ok(())
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use scaivault_domain::access::Permit;
+use scaivault_domain::event::EventBody;
 use scaivault_domain::id::PolicyId;
 use scaivault_domain::policy::Rule;
 use scaivault_store::policy::{self, PolicyRecord};
 use scaivault_store::{WriteTx, binding};
 
-use super::{PolicyDetail, PolicyScope, changeable, may_change_partner_policies};
+use super::{PolicyDetail, PolicyScope, changeable, lapse, may_change_partner_policies};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
+use crate::event::Happening;
 use crate::naming::{name_exists, unique};
 use crate::operation::{Command, tenant_operation};
 
@@ -67,6 +69,12 @@ impl Command for CreatePolicy {
         };
         unique(policy::insert(tx, &record), "name", &self.name)?;
         cx.touched(&*record.id);
+        let body = EventBody::PolicyCreated {
+            policy_id: record.id.clone(),
+            policy_name: record.name.clone(),
+            changed_by: cx.actor().to_owned(),
+        };
+        cx.emit(Happening::new(body));
         cx.outcome(Outcome::Created);
         Ok(PolicyDetail { record, rules: Arc::clone(&self.rules), bindings: Vec::new() })
     }
@@ -88,6 +96,12 @@ impl Command for UpdatePolicy {
         if !changed.is_empty() {
             record.updated_at = cx.now;
             unique(policy::update(tx, &record), "name", &record.name)?;
+            let body = EventBody::PolicyUpdated {
+                policy_id: record.id.clone(),
+                policy_name: record.name.clone(),
+                changed_by: cx.actor().to_owned(),
+            };
+            cx.emit(Happening::new(body));
         }
         cx.note("changed", changed);
         PolicyDetail::of(tx, permit, record)
@@ -129,7 +143,16 @@ impl Command for DeletePolicy {
             let message = format!("The policy has {count} bindings; remove them, or delete it with force=true");
             return Err(Error::new(Code::PolicyInUse, message).with("count", count));
         }
+        for bound in binding::of_policy(tx, &record.id)? {
+            lapse::removed(tx, cx, bound)?;
+        }
         policy::delete(tx, &record.id)?;
+        let body = EventBody::PolicyDeleted {
+            policy_id: record.id,
+            policy_name: record.name,
+            changed_by: cx.actor().to_owned(),
+        };
+        cx.emit(Happening::new(body));
         cx.outcome(Outcome::Empty);
         Ok(())
     }

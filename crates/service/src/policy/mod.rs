@@ -4,6 +4,7 @@ mod binding;
 mod change;
 mod dry_run;
 mod identity_key;
+pub(crate) mod lapse;
 mod read;
 mod rules;
 

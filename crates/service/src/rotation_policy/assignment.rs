@@ -9,13 +9,13 @@ use scaivault_domain::time::Timestamp;
 use scaivault_store::rotation_policy::{self, AssignmentRecord, RotationPolicyRecord};
 use scaivault_store::{ReadView, WriteTx, secret};
 
-use super::existing;
+use super::{existing, follow};
 use crate::context::{Context, Outcome};
 use crate::error::{Error, Result};
 use crate::operation::{Command, Operation, Query, tenant_operation};
 use crate::page::{Page, one_more};
 use crate::secret::write::{Attach, attach_rotation};
-use crate::secret::{live, not_found, permitted_path};
+use crate::secret::{life, live, not_found, permitted_path};
 
 /// `GET /v1/rotation/policies/{id}/secrets`, by path.
 #[derive(Debug, Clone)]
@@ -104,6 +104,7 @@ impl Command for AttachSecret {
         attach_rotation(&Attach::To(policy.id.clone()), &mut record, scope, tx, cx)?;
         if record.rotation != before {
             secret::update(tx, scope, &record)?;
+            life::plan(tx, scope, &record, cx.now)?;
             cx.outcome(Outcome::Created);
         }
         let attached = record.rotation.ok_or_else(|| Error::internal("a policy was attached and is not there"))?;
@@ -139,7 +140,8 @@ impl Command for DetachSecret {
             namespaces.push(scope.partner().as_str());
         }
         for namespace in namespaces {
-            if rotation_policy::detach(tx, scope, &policy.id, namespace, self.path.as_str())? {
+            if let Some(id) = rotation_policy::detach(tx, scope, &policy.id, namespace, self.path.as_str())? {
+                follow::detached(tx, &id, cx.now)?;
                 if namespace == scope.partner().as_str() {
                     cx.note("namespace", "partner");
                 }

@@ -6,6 +6,7 @@ use scaivault_domain::id::RotationPolicyId;
 use scaivault_store::rotation_policy::{self, RotationPolicyListed, RotationPolicyRecord};
 use scaivault_store::{WriteTx, secret_policy};
 
+use super::follow::replan;
 use super::schedule::{Schedule, default_grace};
 use super::{check_webhooks, counted, existing};
 use crate::context::{Context, Outcome};
@@ -13,6 +14,9 @@ use crate::error::Result;
 use crate::naming::{name_exists, slug_id, unique};
 use crate::operation::{Command, tenant_operation};
 use crate::secret::write::secret_policy_not_found;
+
+/// What a change of has the secrets of the policy planned anew.
+const PLANNED_BY: [&str; 5] = ["interval", "grace_period", "warn_before", "auto_generate", "secret_policy_id"];
 
 /// `POST /v1/rotation/policies`
 #[derive(Debug, Clone)]
@@ -69,7 +73,7 @@ impl Command for CreateRotationPolicy {
         schedule.check()?;
         check_name(tx, permit, &self.name, None)?;
         check_secret_policy(tx, permit, self.secret_policy_id.as_deref())?;
-        check_webhooks(&self.webhook_ids)?;
+        check_webhooks(tx, permit, &self.webhook_ids)?;
         let id = slug_id(RotationPolicyId::PREFIX, &self.name, cx, |id| {
             rotation_policy::find(tx, scope, id).map(|found| found.is_some())
         })?;
@@ -118,11 +122,14 @@ impl Command for UpdateRotationPolicy {
         let changed = self.apply(&mut record)?;
         check_name(tx, permit, &record.name, Some(&record.id))?;
         check_secret_policy(tx, permit, self.secret_policy_id.as_ref().and_then(|id| id.as_deref()))?;
-        check_webhooks(self.webhook_ids.as_deref().unwrap_or_default())?;
+        check_webhooks(tx, permit, self.webhook_ids.as_deref().unwrap_or_default())?;
         // An empty PATCH changes nothing, not even the time (contract 00 section 6).
         if !changed.is_empty() {
             record.updated_at = cx.now;
             unique(rotation_policy::update(tx, permit.tenant(), &record), "name", &record.name)?;
+            if changed.iter().any(|field| PLANNED_BY.contains(field)) {
+                replan(tx, permit.tenant(), &record.id, cx.now)?;
+            }
         }
         cx.note("changed", changed);
         counted(tx, permit, record)
@@ -190,6 +197,7 @@ impl Command for SetRotationPolicyActive {
             record.is_active = self.is_active;
             record.updated_at = cx.now;
             rotation_policy::update(tx, permit.tenant(), &record)?;
+            replan(tx, permit.tenant(), &record.id, cx.now)?;
             changed.push("is_active");
         }
         cx.note("changed", changed);

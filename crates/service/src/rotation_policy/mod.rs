@@ -2,21 +2,31 @@
 
 mod assignment;
 mod change;
+mod due;
+pub(crate) mod follow;
+pub(crate) mod history;
 mod read;
+mod rotate;
 mod schedule;
+pub(crate) mod turn;
 
 pub use assignment::{Assignment, AttachSecret, DetachSecret, ListAssignments};
 pub use change::{CreateRotationPolicy, DeleteRotationPolicy, SetRotationPolicyActive, UpdateRotationPolicy};
+pub use due::{DueSecret, ListDueSecrets};
+pub use history::ListRotationHistory;
 pub use read::{GetRotationPolicy, ListRotationPolicies};
+pub use rotate::{MOST_ROTATED, RotatePolicySecrets};
+pub use scaivault_store::rotation_history::HistoryItem;
 pub use scaivault_store::rotation_policy::RotationPolicyListed;
 pub use schedule::schedule_faults;
 
 use scaivault_domain::access::Permit;
-use scaivault_store::Database;
 use scaivault_store::rotation_policy::{self, RotationPolicyRecord};
+use scaivault_store::{Database, WriteTx, webhook};
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::secret::write::rotation_policy_not_found;
+use crate::webhook::webhook_not_found;
 
 /// A policy of the tenant, by its id.
 fn existing(db: &mut impl Database, permit: &Permit, id: &str) -> Result<RotationPolicyRecord> {
@@ -29,10 +39,11 @@ fn counted(db: &mut impl Database, permit: &Permit, record: RotationPolicyRecord
     Ok(RotationPolicyListed { record, secrets_count })
 }
 
-/// Webhooks are not there yet, so that any that is named is absent.
-fn check_webhooks(ids: &[String]) -> Result<()> {
-    match ids.first() {
-        None => Ok(()),
-        Some(id) => Err(Error::new(Code::WebhookNotFound, format!("Webhook '{id}' not found")).with("id", id.as_str())),
+/// # Errors
+/// 404 for the first that is no webhook of the tenant.
+fn check_webhooks(tx: &mut WriteTx<'_>, permit: &Permit, ids: &[String]) -> Result<()> {
+    for id in ids {
+        webhook::find(tx, permit.tenant(), id)?.ok_or_else(|| webhook_not_found(id))?;
     }
+    Ok(())
 }

@@ -1,15 +1,17 @@
 //! Deleting: into the trash, for good, or one version (contract 01 section 10).
 
-use scaivault_domain::access::{Permit, Space, Target};
+use scaivault_domain::access::{Permit, SecretScope, Space, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::duration::Span;
+use scaivault_domain::event::EventBody;
 use scaivault_domain::path::SecretPath;
-use scaivault_store::secret::{self, Presence, Trash};
+use scaivault_store::secret::{self, Presence, SecretRecord, Trash};
 use scaivault_store::{Change, WriteTx, secret_version};
 
-use super::{IfMatch, live, not_found, permitted_path, version_not_found};
+use super::{IfMatch, life, live, not_found, permitted_path, version_not_found};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
+use crate::event::Happening;
 use crate::operation::{Command, Operation};
 
 /// `DELETE /v1/secrets/{path}`: one route for a secret and for one of its versions.
@@ -82,7 +84,9 @@ impl DeleteSecret {
                 }
             };
             self.if_match.check(Some(record.current_version))?;
+            self.tell(scope, &record, None, tx, cx)?;
             secret::erase(tx, scope, &record.id, &record.path)?;
+            life::end(tx, &record)?;
             return Ok(DeletedSecret { path: record.path, trash: None });
         }
         let mut record = live(tx, scope, path, cx.now)?;
@@ -90,7 +94,27 @@ impl DeleteSecret {
         let trash = Trash { deleted_at: cx.now, recoverable_until: cx.now.plus_seconds(retention_seconds(cx)?) };
         record.trash = Some(trash);
         secret::update(tx, scope, &record)?;
+        life::plan(tx, scope, &record, cx.now)?;
+        self.tell(scope, &record, Some(trash), tx, cx)?;
         Ok(DeletedSecret { path: record.path, trash: Some(trash) })
+    }
+
+    fn tell(
+        &self,
+        scope: &SecretScope,
+        record: &SecretRecord,
+        trash: Option<Trash>,
+        tx: &mut WriteTx<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let body = EventBody::SecretDeleted {
+            version_count: secret_version::count(tx, &record.id)?,
+            deleted_by: cx.actor().to_owned(),
+            permanent: self.permanent,
+            recoverable_until: trash.map(|trash| trash.recoverable_until),
+        };
+        cx.emit(Happening::of_secret(scope, record, body));
+        Ok(())
     }
 }
 
@@ -143,6 +167,12 @@ impl DeleteVersion {
             secret_version::clear_end(tx, &record.id, heir)?;
         }
         secret::update(tx, scope, &record)?;
+        let body = EventBody::SecretVersionDeleted {
+            version: self.version,
+            current_version: record.current_version,
+            deleted_by: cx.actor().to_owned(),
+        };
+        cx.emit(Happening::of_secret(scope, &record, body));
         Ok(DeletedVersion { path: record.path, version: self.version, current_version: record.current_version })
     }
 }

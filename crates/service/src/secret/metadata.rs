@@ -2,18 +2,18 @@
 
 use scaivault_domain::access::{Permit, Space, Target};
 use scaivault_domain::action::Action;
-use scaivault_domain::duration::Span;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::access_count::{self, AccessStatistics};
 use scaivault_store::rotation_policy::RotationPolicyRecord;
 use scaivault_store::secret::{self, Presence, SecretRecord};
-use scaivault_store::{Database, ReadView, rotation_policy, secret_version};
+use scaivault_store::{Database, ReadView, rotation_policy, rotation_state, secret_version};
 
 use super::not_found;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operation::{Operation, Query};
+use crate::rotation_policy::follow;
 
 /// `GET /v1/secrets/metadata/{path}`
 pub struct ReadMetadata {
@@ -72,34 +72,26 @@ pub(crate) fn overview(db: &mut impl Database, record: SecretRecord, now: Timest
     let rotation = match &record.rotation {
         None => None,
         Some(attached) => rotation_policy::find_in(db, &record.policy_tenant_id, &attached.policy_id)?
-            .map(|policy| rotation_status(&policy, &record, now))
+            .map(|policy| rotation_status(db, &policy, &record, now))
             .transpose()?,
     };
     Ok(SecretOverview { record, version_count, access, rotation })
 }
 
 /// When a policy will rotate a secret next, and whether that is late (contract 04 section 3).
-pub(crate) fn rotation_status(
+fn rotation_status(
+    db: &mut impl Database,
     policy: &RotationPolicyRecord,
     record: &SecretRecord,
     now: Timestamp,
 ) -> Result<RotationStatus> {
-    let seconds = |text: &str| Span::parse(text).map(|span| span.seconds()).map_err(Error::internal);
-    let next = match record.last_rotated_at {
-        Some(last) => Some(last.plus_seconds(seconds(&policy.interval)?)),
-        None => None,
-    };
-    let grace = seconds(&policy.grace_period)?;
-    let status = match next {
-        _ if !policy.is_active => "paused",
-        Some(next) if now >= next.plus_seconds(grace) => "overdue",
-        Some(next) if now >= next => "due",
-        Some(_) | None => "ok",
-    };
+    let timetable = follow::timetable(policy)?;
+    let state = rotation_state::find(db, &record.id)?;
+    let progress = follow::progress(&timetable, state.as_ref(), record, now);
     Ok(RotationStatus {
         policy_id: policy.id.clone(),
-        next_rotation: next,
+        next_rotation: record.last_rotated_at.map(|_| progress.due_at),
         last_rotated_at: record.last_rotated_at,
-        status,
+        status: timetable.status(&progress, policy.is_active, now).as_str(),
     })
 }

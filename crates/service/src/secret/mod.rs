@@ -3,6 +3,8 @@
 mod batch_metadata;
 mod batch_read;
 mod delete;
+pub(crate) mod expiry;
+pub(crate) mod life;
 mod list;
 mod metadata;
 mod patch;
@@ -10,6 +12,7 @@ mod read;
 mod relocate;
 mod restore;
 pub(crate) mod rotate;
+pub(crate) mod version;
 mod versions;
 pub(crate) mod write;
 
@@ -35,7 +38,7 @@ use scaivault_domain::time::Timestamp;
 use scaivault_store::secret::{self, Presence, SecretRecord, Trash};
 use scaivault_store::{Database, WriteTx, key};
 
-use crate::context::Context;
+use crate::context::Work;
 use crate::error::{Code, Error, Outage, Result};
 use crate::keyring::KeySet;
 
@@ -116,8 +119,8 @@ pub(crate) fn permitted_path(permit: &scaivault_domain::access::Permit) -> Resul
 
 /// The keys to seal with. They were fetched before this transaction: sealed under one that was destroyed meanwhile, a value would
 /// be lost.
-pub(crate) fn sealing_keys(tx: &mut WriteTx<'_>, cx: &Context<'_>, scope: &SecretScope) -> Result<Arc<KeySet>> {
-    let keys = cx.secret_keys(scope)?;
+pub(crate) fn sealing_keys(tx: &mut WriteTx<'_>, work: &Work<'_>, scope: &SecretScope) -> Result<Arc<KeySet>> {
+    let keys = work.secret_keys(scope)?;
     if !key::exists(tx, keys.sealing_id()?)? {
         return Err(Error::unavailable(Outage::Kms, "the sealing key is gone"));
     }

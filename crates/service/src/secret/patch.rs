@@ -2,15 +2,17 @@
 
 use scaivault_domain::access::{Permit, Space, Target};
 use scaivault_domain::action::Action;
+use scaivault_domain::event::EventBody;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::secret::MetadataPatch;
 use scaivault_store::WriteTx;
 use scaivault_store::secret;
 
 use super::metadata::{SecretOverview, overview};
-use super::{IfMatch, OptionsChange, live, permitted_path};
+use super::{IfMatch, OptionsChange, life, live, permitted_path};
 use crate::context::Context;
 use crate::error::Result;
+use crate::event::Happening;
 use crate::operation::{Command, Operation};
 
 /// `PATCH /v1/secrets/{path}`
@@ -43,6 +45,12 @@ impl Command for PatchSecret {
         if !changed.is_empty() {
             record.updated_at = cx.now;
             secret::update(tx, scope, &record)?;
+            life::plan(tx, scope, &record, cx.now)?;
+            let body = EventBody::SecretMetadataUpdated {
+                updated_by: cx.actor().to_owned(),
+                changed: changed.iter().map(|name| (*name).to_owned()).collect(),
+            };
+            cx.emit(Happening::of_secret(scope, &record, body));
         }
         cx.note("changed", changed);
         overview(tx, record, cx.now)

@@ -16,6 +16,7 @@ use super::{expired, live, version_not_found};
 use crate::cache::CachedSecret;
 use crate::context::{Context, Outcome};
 use crate::error::{Error, Result};
+use crate::event::reads;
 use crate::operation::{Operation, Query};
 use crate::vault::Vault;
 
@@ -78,6 +79,8 @@ impl Query for ReadSecret {
         if self.select != Select::Current || cx.caller.meta.fresh {
             return None;
         }
+        // Unknown after a start and after listeners changed: the long way asks.
+        vault.reads_are_heard(permit.secrets())?;
         let found = vault.secrets.get(permit.secrets().namespace(), self.path.as_str());
         match found {
             Some(cached) => {
@@ -148,17 +151,22 @@ impl ReadSecret {
         if self.any_known || self.known_versions.contains(&version.version) {
             cx.note("conditional", true);
             cx.outcome(Outcome::NotModified);
-            cx.value_was_read(record);
+            self.was_read(permit, cx, record, version);
             return Ok(ValueRead::NotModified { version: version.version });
         }
         let plain = cx.secret_keys(permit.secrets())?.open(&record.id, version.version, self.path.as_str(), value)?;
         let text = std::str::from_utf8(plain.expose()).map_err(|_| Error::internal("a value is no text"))?;
-        cx.value_was_read(record);
+        self.was_read(permit, cx, record, version);
         Ok(ValueRead::Value(Box::new(SecretValue {
             record: record.clone(),
             version: version.clone(),
             is_current: version.version == record.current_version,
             data: SecretString::new(text.to_owned()),
         })))
+    }
+
+    fn was_read(&self, permit: &Permit, cx: &mut Context<'_>, record: &SecretRecord, version: &VersionRecord) {
+        cx.value_was_read(record);
+        reads::tell(cx, permit, record, version.version);
     }
 }

@@ -69,7 +69,7 @@ impl Journey {
         permit: &Permit,
         tx: &mut WriteTx<'_>,
         cx: &mut Context<'_>,
-        carry: impl Fn(&mut WriteTx<'_>, &Context<'_>, &SecretScope, &Leg) -> Result<i64>,
+        carry: impl Fn(&mut WriteTx<'_>, &mut Context<'_>, &SecretScope, &Leg) -> Result<i64>,
     ) -> Result<Vec<Relocated>> {
         cx.note("destination", self.to.as_str());
         let scope = permit.secrets();
@@ -80,7 +80,7 @@ impl Journey {
             let version = carry(tx, cx, scope, &leg)?;
             if self.recursive {
                 let extra = [("destination", leg.to.as_str().into()), ("version", version.into())];
-                cx.note_path(&leg.record.path, leg.grant, extra);
+                cx.note_path(&leg.record.path, Some(leg.grant), extra, None);
             } else {
                 cx.note("version", version);
             }

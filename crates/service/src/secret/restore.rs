@@ -2,14 +2,16 @@
 
 use scaivault_domain::access::{Permit, Space, Target};
 use scaivault_domain::action::Action;
+use scaivault_domain::event::EventBody;
 use scaivault_domain::path::SecretPath;
 use scaivault_store::WriteTx;
 use scaivault_store::secret::{self, Presence};
 
 use super::metadata::{SecretOverview, overview};
-use super::{not_found, permitted_path};
+use super::{life, not_found, permitted_path};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
+use crate::event::Happening;
 use crate::operation::{Command, Operation};
 
 /// `POST /v1/secrets/{path}/restore`: everything returns as it was.
@@ -40,6 +42,10 @@ impl Command for RestoreSecret {
         };
         record.trash = None;
         secret::update(tx, scope, &record)?;
+        life::plan(tx, scope, &record, cx.now)?;
+        let body =
+            EventBody::SecretRestored { version: record.current_version, restored_by: cx.actor().to_owned() };
+        cx.emit(Happening::of_secret(scope, &record, body));
         cx.note("version", record.current_version);
         overview(tx, record, cx.now)
     }

@@ -4,19 +4,25 @@ use scaivault_crypto::SecretString;
 use scaivault_domain::access::{Permit, SecretScope, Space, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::duration::Span;
+use scaivault_domain::event::EventBody;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::recipe::{self, Recipe};
+use scaivault_domain::rotation::Trigger;
+use scaivault_domain::secret::DEFAULT_GRACE_SECONDS;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::rotation_policy::RotationPolicyRecord;
+use scaivault_store::rotation_policy::{self, RotationPolicyRecord};
 use scaivault_store::secret::{self, SecretRecord};
 use scaivault_store::secret_policy::SecretPolicyRecord;
-use scaivault_store::{WriteTx, secret_policy, secret_version};
+use scaivault_store::{Database, WriteTx, secret_policy, secret_version};
 
-use super::write::{add_version, attached_policy, check_size, grace_of, prune, renew_expiry, start_grace};
-use super::{IfMatch, live, permitted_path};
-use crate::context::Context;
+use super::version::{add_version, check_size, prune};
+use super::write::{after, renew_expiry};
+use super::{IfMatch, life, live, permitted_path};
+use crate::context::{Context, Work};
 use crate::error::{Code, Error, FaultCode, Result};
+use crate::event::Happening;
 use crate::operation::{Command, Operation};
+use crate::rotation_policy::history;
 
 /// Where the new value comes from.
 pub enum NewValue {
@@ -77,25 +83,105 @@ impl Command for RotateSecret {
         };
         check_size(cx, data)?;
         let previous_version = record.current_version;
-        renew_expiry(&mut record, cx.now)?;
-        add_version(tx, cx, scope, &mut record, data)?;
-        let grace = match &self.grace_period {
+        let grace_seconds = match &self.grace_period {
             Some(span) => span.seconds(),
             None => grace_of(policy.as_ref())?,
         };
-        let grace_period_ends = start_grace(tx, &mut record, cx.now, grace)?;
-        prune(tx, &record, cx.now)?;
-        record.updated_at = cx.now;
-        secret::update(tx, scope, &record)?;
+        let generated = !matches!(self.value, NewValue::Given(_));
+        let reason = self.reason.as_deref();
+        let turn = Turn { trigger: Trigger::Manual, policy: policy.as_ref(), grace_seconds, generated, reason };
+        renew_expiry(&mut record, cx.now)?;
+        let grace_period_ends = rotate_to(tx, cx, scope, &mut record, data, &turn)?.grace_period_ends;
         cx.note("old_version", previous_version);
         cx.note("new_version", record.current_version);
-        Ok(Rotated {
-            record,
-            previous_version,
-            rotated_at: cx.now,
-            grace_period_ends,
-            generated: !matches!(self.value, NewValue::Given(_)),
-        })
+        Ok(Rotated { record, previous_version, rotated_at: cx.now, grace_period_ends, generated })
+    }
+}
+
+/// One rotation, whoever asked for it.
+pub(crate) struct Turn<'a> {
+    pub(crate) trigger: Trigger,
+    /// The attached one.
+    pub(crate) policy: Option<&'a RotationPolicyRecord>,
+    pub(crate) grace_seconds: i64,
+    pub(crate) generated: bool,
+    pub(crate) reason: Option<&'a str>,
+}
+
+/// What a rotation came to.
+pub(crate) struct Rotation {
+    pub(crate) grace_period_ends: Timestamp,
+    /// With a policy.
+    pub(crate) history_id: Option<String>,
+}
+
+/// Makes `data` the secret's value: the one way in which a value is rotated. Older versions get their end, the schedule starts anew,
+/// a rotation that is waited for is done, and listeners hear of it.
+pub(crate) fn rotate_to(
+    tx: &mut WriteTx<'_>,
+    work: &mut Work<'_>,
+    scope: &SecretScope,
+    record: &mut SecretRecord,
+    data: &SecretString,
+    turn: &Turn<'_>,
+) -> Result<Rotation> {
+    let (now, previous) = (work.now, record.current_version);
+    let grace_period_ends = after(now, turn.grace_seconds)?;
+    add_version(tx, work, scope, record, data)?;
+    secret_version::end_older(tx, &record.id, record.current_version, grace_period_ends)?;
+    record.last_rotated_at = Some(now);
+    prune(tx, record, now)?;
+    record.updated_at = now;
+    secret::update(tx, scope, record)?;
+    let history_id = match turn.policy {
+        Some(policy) => Some(history::succeeded(tx, work, record, policy, turn.trigger, previous)?),
+        None => None,
+    };
+    life::plan(tx, scope, record, now)?;
+    let policy_id = turn.policy.map(|policy| policy.id.clone());
+    let rotated = EventBody::SecretRotated {
+        old_version: previous,
+        new_version: record.current_version,
+        rotation_policy_id: policy_id.clone(),
+        rotation_policy_name: turn.policy.map(|policy| policy.name.clone()),
+        grace_period_ends,
+        auto_generated: turn.generated,
+        reason: turn.reason.map(str::to_owned),
+    };
+    let completed = EventBody::RotationCompleted {
+        rotation_policy_id: policy_id,
+        old_version: previous,
+        new_version: record.current_version,
+        trigger: turn.trigger.as_str(),
+    };
+    for body in [updated(record, previous, work.actor(), true), rotated, completed] {
+        work.emit(Happening::of_secret(scope, record, body));
+    }
+    Ok(Rotation { grace_period_ends, history_id })
+}
+
+/// Tells of a new version.
+pub(crate) fn updated(record: &SecretRecord, previous: i64, by: &str, is_rotation: bool) -> EventBody {
+    EventBody::SecretUpdated {
+        old_version: previous,
+        new_version: record.current_version,
+        updated_by: by.to_owned(),
+        is_rotation,
+    }
+}
+
+pub(crate) fn attached_policy(db: &mut impl Database, record: &SecretRecord) -> Result<Option<RotationPolicyRecord>> {
+    match &record.rotation {
+        Some(attached) => Ok(rotation_policy::find_in(db, &record.policy_tenant_id, &attached.policy_id)?),
+        None => Ok(None),
+    }
+}
+
+/// Grace in seconds of a rotation that names none itself.
+pub(crate) fn grace_of(policy: Option<&RotationPolicyRecord>) -> Result<i64> {
+    match policy {
+        Some(policy) => Ok(Span::parse(&policy.grace_period).map_err(Error::internal)?.seconds()),
+        None => Ok(DEFAULT_GRACE_SECONDS),
     }
 }
 
@@ -110,7 +196,7 @@ fn value_needed() -> Error {
 /// A new value: the recipe of the secret, else of its rotation policy, else the built-in one, laid over the current data.
 pub(crate) fn generate(
     tx: &mut WriteTx<'_>,
-    cx: &mut Context<'_>,
+    work: &mut Work<'_>,
     scope: &SecretScope,
     record: &SecretRecord,
     policy: Option<&RotationPolicyRecord>,
@@ -118,7 +204,7 @@ pub(crate) fn generate(
     let version = record.current_version;
     let sealed = secret_version::value(tx, &record.id, version)?
         .ok_or_else(|| Error::internal("the current version has no value"))?;
-    let current = cx.secret_keys(scope)?.open(&record.id, version, &record.path, &sealed)?;
+    let current = work.secret_keys(scope)?.open(&record.id, version, &record.path, &sealed)?;
     let current = std::str::from_utf8(current.expose()).map_err(|_| Error::internal("a value is no text"))?;
     let chosen =
         record.secret_policy_id.as_ref().or_else(|| policy.and_then(|policy| policy.secret_policy_id.as_ref()));
@@ -129,7 +215,7 @@ pub(crate) fn generate(
         }
         None => recipe::builtin(current).ok_or_else(no_recipe)?,
     };
-    cx.generated(&recipe, current)
+    work.generated(&record.id, &recipe, current)
 }
 
 /// The recipe of a stored secret policy.

@@ -1,24 +1,26 @@
-//! Writing a value (contract 01 section 3), and what every writer of a version shares.
+//! Writing a value (contract 01 section 3), and what its options do.
 
 use scaivault_crypto::SecretString;
 use scaivault_domain::access::{Permit, SecretScope, Space, Target};
 use scaivault_domain::action::Action;
 use scaivault_domain::duration::{Span, SpanList};
+use scaivault_domain::event::EventBody;
 use scaivault_domain::id::SecretId;
 use scaivault_domain::path::SecretPath;
+use scaivault_domain::rotation::Trigger;
 use scaivault_domain::secret::{
-    DEFAULT_GRACE_SECONDS, DEFAULT_MAX_VERSIONS, DEFAULT_NOTIFY_BEFORE, ExpiryChange, Metadata, MetadataPatch,
-    SecretType,
+    DEFAULT_MAX_VERSIONS, DEFAULT_NOTIFY_BEFORE, ExpiryChange, Metadata, MetadataPatch, SecretType,
 };
 use scaivault_domain::time::Timestamp;
-use scaivault_store::rotation_policy::RotationPolicyRecord;
 use scaivault_store::secret::{self, Presence, RotationAttachment, SecretRecord};
-use scaivault_store::secret_version::{self, VersionRecord};
-use scaivault_store::{WriteTx, rotation_policy, secret_policy};
+use scaivault_store::{WriteTx, rotation_policy, secret_policy, secret_version};
 
-use super::{IfMatch, deleted, permitted_path, sealing_keys, version_conflict};
+use super::rotate::{Turn, attached_policy, grace_of, rotate_to, updated};
+use super::version::{add_version, check_size, prune};
+use super::{IfMatch, deleted, life, permitted_path, version_conflict};
 use crate::context::{Context, Outcome};
 use crate::error::{Code, Error, Result};
+use crate::event::Happening;
 use crate::operation::{Command, Operation};
 
 /// A change to what is attached: absent leaves it.
@@ -142,6 +144,15 @@ impl WriteSecret {
             record.last_rotated_at = Some(cx.now);
         }
         secret::insert(tx, scope, &record)?;
+        life::plan(tx, scope, &record, cx.now)?;
+        let body = EventBody::SecretCreated {
+            version: record.current_version,
+            secret_type: record.secret_type.as_str(),
+            created_by: cx.actor().to_owned(),
+            tags: record.metadata.tags.clone(),
+            expires_at: record.expires_at,
+        };
+        cx.emit(Happening::of_secret(scope, &record, body));
         cx.outcome(Outcome::Created);
         Ok(Written { record, previous_version: None, grace_period_ends: None })
     }
@@ -165,23 +176,31 @@ impl WriteSecret {
         if !gave_expiry {
             renew_expiry(&mut record, cx.now)?;
         }
+        let attached = record.rotation.as_ref().map(|attached| attached.policy_id.as_str());
+        let stays = attached_before.as_ref().is_some_and(|(tenant, policy)| {
+            *tenant == record.policy_tenant_id && Some(policy.as_str()) == attached
+        });
+        // The PUT that attaches a policy starts its clock; every later one under an active policy is a rotation.
+        let policy = if stays { attached_policy(tx, &record)?.filter(|policy| policy.is_active) } else { None };
+        if let Some(policy) = policy {
+            let grace_seconds = grace_of(Some(&policy))?;
+            let turn =
+                Turn { trigger: Trigger::Write, policy: Some(&policy), grace_seconds, generated: false, reason: None };
+            let ends = rotate_to(tx, cx, scope, &mut record, &self.data, &turn)?.grace_period_ends;
+            cx.note("is_rotation", true);
+            return Ok(Written { record, previous_version: Some(previous), grace_period_ends: Some(ends) });
+        }
         add_version(tx, cx, scope, &mut record, &self.data)?;
-        let mut grace_period_ends = None;
-        if let Some(attached) = &record.rotation {
-            let stays = attached_before == Some((record.policy_tenant_id.clone(), attached.policy_id.clone()));
-            let policy = attached_policy(tx, &record)?;
-            // The PUT that attaches a policy starts its clock; every later one under an active policy is a rotation.
-            if !stays {
-                record.last_rotated_at = Some(cx.now);
-            } else if let Some(policy) = policy.filter(|policy| policy.is_active) {
-                let ends = start_grace(tx, &mut record, cx.now, grace_of(Some(&policy))?)?;
-                grace_period_ends = Some(ends);
-            }
+        if record.rotation.is_some() && !stays {
+            record.last_rotated_at = Some(cx.now);
         }
         prune(tx, &record, cx.now)?;
         record.updated_at = cx.now;
         secret::update(tx, scope, &record)?;
-        Ok(Written { record, previous_version: Some(previous), grace_period_ends })
+        life::plan(tx, scope, &record, cx.now)?;
+        let body = updated(&record, previous, cx.actor(), false);
+        cx.emit(Happening::of_secret(scope, &record, body));
+        Ok(Written { record, previous_version: Some(previous), grace_period_ends: None })
     }
 }
 
@@ -258,7 +277,7 @@ pub(crate) fn renew_expiry(record: &mut SecretRecord, now: Timestamp) -> Result<
     Ok(())
 }
 
-fn after(now: Timestamp, seconds: i64) -> Result<Timestamp> {
+pub(crate) fn after(now: Timestamp, seconds: i64) -> Result<Timestamp> {
     now.checked_add_seconds(seconds)
         .ok_or_else(|| Error::new(Code::InvalidDuration, "The duration reaches beyond the year 9999"))
 }
@@ -296,82 +315,6 @@ fn adopt_policy_tenant(record: &mut SecretRecord, scope: &SecretScope) {
         record.rotation = None;
         record.secret_policy_id = None;
     }
-}
-
-pub(crate) fn attached_policy(tx: &mut WriteTx<'_>, record: &SecretRecord) -> Result<Option<RotationPolicyRecord>> {
-    match &record.rotation {
-        Some(attached) => Ok(rotation_policy::find_in(tx, &record.policy_tenant_id, &attached.policy_id)?),
-        None => Ok(None),
-    }
-}
-
-/// Grace in seconds of a rotation that names none itself.
-pub(crate) fn grace_of(policy: Option<&RotationPolicyRecord>) -> Result<i64> {
-    match policy {
-        Some(policy) => Ok(Span::parse(&policy.grace_period).map_err(Error::internal)?.seconds()),
-        None => Ok(DEFAULT_GRACE_SECONDS),
-    }
-}
-
-/// Marks the current version as a rotation's: older ones get their end, the schedule starts anew.
-pub(crate) fn start_grace(
-    tx: &mut WriteTx<'_>,
-    record: &mut SecretRecord,
-    now: Timestamp,
-    grace_seconds: i64,
-) -> Result<Timestamp> {
-    let ends = after(now, grace_seconds)?;
-    secret_version::end_older(tx, &record.id, record.current_version, ends)?;
-    record.last_rotated_at = Some(now);
-    Ok(ends)
-}
-
-/// Seals `data` as the next version and makes it current.
-pub(crate) fn add_version(
-    tx: &mut WriteTx<'_>,
-    cx: &Context<'_>,
-    scope: &SecretScope,
-    record: &mut SecretRecord,
-    data: &SecretString,
-) -> Result<()> {
-    let version = record.last_version + 1;
-    let keys = sealing_keys(tx, cx, scope)?;
-    let sealed = keys.seal(&record.id, version, &record.path, data.expose().as_bytes(), &*cx.vault.entropy)?;
-    let row = VersionRecord { version, created_at: cx.now, created_by: cx.actor().to_owned(), readable_until: None };
-    secret_version::insert(tx, &record.id, &row, &sealed)?;
-    record.last_version = version;
-    record.current_version = version;
-    Ok(())
-}
-
-/// Removes the oldest versions above the cap. One in grace is never removed and does not count (contract 01 section 7).
-pub(crate) fn prune(tx: &mut WriteTx<'_>, record: &SecretRecord, now: Timestamp) -> Result<()> {
-    let keep = usize::try_from(record.max_versions).unwrap_or(usize::MAX);
-    let surplus: Vec<i64> = secret_version::stored(tx, &record.id)?
-        .into_iter()
-        .filter(|version| {
-            version.version == record.current_version || version.readable_until.is_none_or(|end| end <= now)
-        })
-        .map(|version| version.version)
-        .skip(keep)
-        .collect();
-    for version in surplus {
-        secret_version::remove(tx, &record.id, version, now)?;
-    }
-    Ok(())
-}
-
-/// # Errors
-/// `payload_too_large` beyond the tenant's limit (never above the server's).
-pub(crate) fn check_size(cx: &Context<'_>, data: &SecretString) -> Result<()> {
-    let server = cx.vault.settings.max_secret_bytes;
-    let tenant = cx.settings.max_secret_bytes.and_then(|limit| usize::try_from(limit).ok());
-    let limit = tenant.map_or(server, |tenant| tenant.min(server));
-    if data.len() > limit {
-        let message = format!("The payload may have at most {limit} bytes as compact JSON");
-        return Err(Error::new(Code::PayloadTooLarge, message).with("limit_bytes", limit));
-    }
-    Ok(())
 }
 
 fn default_max_versions(cx: &Context<'_>) -> i64 {

@@ -46,7 +46,7 @@ impl Command for GenerateSecret {
         let recipe = recipe_of(&policy)?;
         let data = match secret::look(tx, permit.secrets(), permitted_path(permit)?, cx.now)? {
             Presence::Deleted(_, trash) => return Err(deleted(trash)),
-            Presence::Absent => cx.generated(&recipe, "{}")?,
+            Presence::Absent => cx.generated(self.path.as_str(), &recipe, "{}")?,
             Presence::Live(record) => over_current(tx, cx, permit.secrets(), &record, &recipe)?,
         };
         let write = WriteSecret {
@@ -77,5 +77,5 @@ fn over_current(
         .ok_or_else(|| Error::internal("the current version has no value"))?;
     let current = cx.secret_keys(scope)?.open(&record.id, version, &record.path, &sealed)?;
     let current = std::str::from_utf8(current.expose()).map_err(|_| Error::internal("a value is no text"))?;
-    cx.generated(recipe, current)
+    cx.generated(&record.path, recipe, current)
 }

@@ -47,7 +47,7 @@ impl Query for PreviewRecipe {
                 &saved
             }
         };
-        Ok(Preview { data: cx.generated(recipe, "{}")? })
+        Ok(Preview { data: cx.generated("", recipe, "{}")? })
     }
 }
 

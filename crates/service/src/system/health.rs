@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{ReadView, instance};
+use scaivault_store::{ReadView, instance, webhook_delivery};
 
 use crate::context::Context;
 use crate::error::Result;
@@ -56,6 +56,7 @@ impl Vault {
     /// From here on the server is not ready: balancers send it nothing new while it finishes what it has.
     pub fn begin_shutdown(&self) {
         self.draining.store(true, Ordering::Release);
+        self.listening.ring_all();
     }
 }
 
@@ -77,6 +78,8 @@ pub struct HealthDetails {
     pub last_checkpoint: Option<Timestamp>,
     /// How long the newest entry took to become durable.
     pub audit_lag_ms: i64,
+    /// Deliveries that wait for an attempt.
+    pub webhook_queue: i64,
 }
 
 impl HealthDetails {
@@ -94,6 +97,7 @@ impl Query for DetailedHealth {
         // A database that fails is what this answer is for; it must not be the end of it.
         let database = instance::exists(view).is_ok();
         let latency = stopwatch.elapsed();
+        let webhook_queue = webhook_delivery::count_waiting(view).unwrap_or_default();
         let (pool_size, pool_available) = vault.store.pool();
         Ok(HealthDetails {
             uptime_seconds: cx.now.micros_since(vault.started_at).max(0) / 1_000_000,
@@ -106,6 +110,7 @@ impl Query for DetailedHealth {
             provider: vault.provider_name(),
             last_checkpoint: vault.growth.last_checkpoint(),
             audit_lag_ms: vault.metrics.audit_lag_millis(),
+            webhook_queue,
         })
     }
 }

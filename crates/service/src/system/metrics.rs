@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{ReadView, figures};
+use scaivault_store::{ReadView, figures, webhook_delivery};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -41,7 +41,8 @@ impl Vault {
             false => Vec::new(),
         };
         let (sealed, pool, secrets) = (self.is_sealed(), self.store.pool(), self.count_secrets());
-        self.metrics.render(Scrape { sealed, pool, secrets, buckets })
+        let webhook_queue = self.store.read(|view| webhook_delivery::count_waiting(view)).ok();
+        self.metrics.render(Scrape { sealed, pool, secrets, webhook_queue, buckets })
     }
 
     /// As [`Vault::render_metrics`], for doors that ask for no token.

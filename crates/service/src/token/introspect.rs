@@ -38,8 +38,9 @@ impl Query for Introspect {
     fn run(&self, _: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Option<Introspection>> {
         let parsed = OpaqueToken::parse(self.token.expose()).ok();
         let Some(parsed) = parsed.filter(|token| token.kind() == TokenKind::Personal) else { return Ok(None) };
-        let Some(record) = token::find_by_hash(view, parsed.hash().as_bytes())? else { return Ok(None) };
-        let session = session_of(view, record)?;
+        let hash = parsed.hash();
+        let Some(record) = token::find_by_hash(view, hash.as_bytes())? else { return Ok(None) };
+        let session = session_of(view, hash, record)?;
         let identity = &session.identity;
         if !rules::sees_tenant(cx.caller.identity(), identity.partner.as_str(), identity.tenant.as_str()) {
             return Ok(None);

@@ -26,8 +26,9 @@ CREATE TABLE event_head (
 CREATE INDEX event_head_pending ON event_head (tenant_id) WHERE last_id > dispatched_id;
 
 -- What has to happen at a time. One row a kind and subject; the row lives until there is nothing left to do.
--- claim rises with every taking: what was taken by a server that died is fenced off. plans rises with every new plan: a job that was
--- planned anew while it ran stays.
+-- claim rises with every taking: what was taken by a server that died is fenced off. It begins at the time of the first plan, so that
+-- a row that takes the place of a cancelled one begins above it. plans rises with every new plan: a job that was planned anew while it
+-- ran stays.
 CREATE TABLE job (
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -43,8 +44,9 @@ CREATE TABLE job (
     died_at BIGINT,
     PRIMARY KEY (kind, subject)
 ) /* clustered */;
-CREATE INDEX job_due ON job (run_at) WHERE died_at IS NULL;
+-- By kind: a million jobs of one kind that are due do not stand before those of another.
+CREATE INDEX job_due ON job (kind, run_at) WHERE died_at IS NULL;
 CREATE INDEX job_dead ON job (died_at) WHERE died_at IS NOT NULL;
 CREATE INDEX job_tenant ON job (tenant_id);
 -- After the clock was set back: what was planned in a future that is none.
-CREATE INDEX job_planned ON job (planned_at);
+CREATE INDEX job_planned ON job (planned_at) WHERE died_at IS NULL;

@@ -1,6 +1,7 @@
 //! Lists of secrets.
 
 use scaivault_api::secret as wire;
+use scaivault_domain::expiry::days_remaining;
 use scaivault_domain::path::PathPrefix;
 use scaivault_domain::secret::SecretType;
 use scaivault_domain::time::Timestamp;
@@ -16,7 +17,6 @@ use crate::reply::Reply;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
-const SECONDS_A_DAY: i64 = 86_400;
 
 pub(crate) fn list(input: &Input<'_>) -> Result<ListSecrets> {
     let faults = Faults::new();
@@ -116,17 +116,11 @@ pub(crate) fn expiring_page(page: ExpiringPage, input: &Input<'_>) -> Result<Rep
     let secrets = page.items.iter().map(|(path, end)| wire::ExpiringSecret {
         path: path.clone(),
         expires_at: end.to_rfc3339_seconds(),
-        days_remaining: days_until(page.now, *end),
+        days_remaining: days_remaining(page.now, *end),
     });
     Ok(Reply::json(&wire::ExpiringSecrets {
         secrets: secrets.collect(),
         cursor: input.next_cursor(page.next)?,
         has_more,
     }))
-}
-
-/// Whole days, rounded up, of the times as they are shown.
-fn days_until(now: Timestamp, end: Timestamp) -> i64 {
-    let seconds = end.as_seconds() - now.as_seconds();
-    seconds.div_euclid(SECONDS_A_DAY) + i64::from(seconds.rem_euclid(SECONDS_A_DAY) > 0)
 }

@@ -27,7 +27,9 @@ impl Answer {
     /// It is something else; another server stands at that address, or one of another time.
     pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Failure> {
         serde_json::from_slice(&self.0).map_err(|_| {
-            Failure::general("the answer can't be read: is --url that of a ScaiVault server? --json shows the answer itself")
+            Failure::general(
+                "the answer can't be read: is --url that of a ScaiVault server? --json shows the answer itself",
+            )
         })
     }
 }

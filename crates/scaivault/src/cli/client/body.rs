@@ -67,6 +67,12 @@ impl Body {
         self
     }
 
+    /// This field and no other.
+    pub(crate) fn only(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known == name);
+        self
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
@@ -106,7 +112,10 @@ mod tests {
     #[test]
     fn json_goes_out_as_it_came_in() {
         let body = Body::from_json(br#"{ "z": 1e400, "a":{"n": 1.0} }"#, "f").unwrap();
-        assert_eq!(body.with("z", 1).maybe("m", None::<u64>).with("t", "x\"y").text().as_str(), r#"{"z":1,"a":{"n": 1.0},"t":"x\"y"}"#);
+        assert_eq!(
+            body.with("z", 1).maybe("m", None::<u64>).with("t", "x\"y").text().as_str(),
+            r#"{"z":1,"a":{"n": 1.0},"t":"x\"y"}"#
+        );
         assert_eq!(Body::new().object("o", &Body::new()).data("data", &Body::new()).text().as_str(), r#"{"data":{}}"#);
     }
 
@@ -114,7 +123,11 @@ mod tests {
     fn a_refusal_quotes_nothing() {
         for bad in [&b"[\"hunter2\"]"[..], b"hunter2", b"{\"p\":hunter2}", b"\"hunter2\"", b"\xff", b""] {
             let failure = Body::from_json(bad, "data.json").unwrap_err();
-            assert!(failure.line.starts_with("data.json is not ") && !failure.line.contains("hunter2"), "{}", failure.line);
+            assert!(
+                failure.line.starts_with("data.json is not ") && !failure.line.contains("hunter2"),
+                "{}",
+                failure.line
+            );
             assert_eq!(failure.exit_code, 5);
         }
         let body = Body::new().with("p", "hunter2");

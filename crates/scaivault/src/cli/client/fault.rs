@@ -49,10 +49,11 @@ fn told(error: &ErrorBody, headers: &HeaderMap) -> String {
 /// The fields of a 422.
 fn faults(error: &ErrorBody) -> Vec<(&str, &str)> {
     let fields = error.details.as_ref().and_then(|details| details.get("fields")).and_then(Value::as_array);
-    let fault = |field: &'_ Value| -> Option<(&'_ str, &'_ str)> {
-        Some((field.get("field")?.as_str()?, field.get("message")?.as_str()?))
-    };
     fields.into_iter().flatten().filter_map(fault).collect()
+}
+
+fn fault(field: &Value) -> Option<(&str, &str)> {
+    Some((field.get("field")?.as_str()?, field.get("message")?.as_str()?))
 }
 
 /// What to do next, where there is something to do.
@@ -134,9 +135,15 @@ mod tests {
     fn a_line_has_code_message_request_and_advice() {
         let (code, text) = line(409, "version_conflict", json!({"current_version": 4}));
         assert_eq!(code, 1);
-        assert_eq!(text, "version_conflict: Text (request req_1); version 4 is current: look at it, then repeat with --if-version 4");
+        assert_eq!(
+            text,
+            "version_conflict: Text (request req_1); version 4 is current: look at it, then repeat with --if-version 4"
+        );
         let fields = json!({"fields": [{"field": "a", "code": "range", "message": "too\nlong"}, {"field": "b"}]});
-        assert_eq!(line(422, "validation_error", fields), (5, "validation_error: Text; a: too long (request req_1)".to_owned()));
+        assert_eq!(
+            line(422, "validation_error", fields),
+            (5, "validation_error: Text; a: too long (request req_1)".to_owned())
+        );
     }
 
     #[test]

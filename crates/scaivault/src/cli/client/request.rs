@@ -162,10 +162,9 @@ impl Request {
         target
     }
 
-    pub(super) fn body(&self) -> Option<Zeroizing<String>> {
+    pub(super) fn content(&self) -> Option<Zeroizing<String>> {
         self.body.as_ref().map(Body::text)
     }
-}
 
     pub(super) fn headers(&self) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();

@@ -96,11 +96,20 @@ mod tests {
     fn events_are_read_across_chunks() {
         let mut reader = Reader::default();
         let mut events = Vec::new();
-        for chunk in [": hello\n\n", "id: evt_1\nev", "ent: secret.created\r\ndata: {\"a\":", "1}\n\nid: evt_2\ndata: x\ndata: y\n\n"] {
+        for chunk in [
+            ": hello\n\n",
+            "id: evt_1\nev",
+            "ent: secret.created\r\ndata: {\"a\":",
+            "1}\n\nid: evt_2\ndata: x\ndata: y\n\n",
+        ] {
             assert!(reader.take(chunk.as_bytes()));
             events.extend(std::iter::from_fn(|| reader.event()));
         }
-        let event = |id: &str, name: &str, data: &str| Event { id: Some(id.to_owned()), name: name.to_owned(), data: data.to_owned() };
+        let event = |id: &str, name: &str, data: &str| Event {
+            id: Some(id.to_owned()),
+            name: name.to_owned(),
+            data: data.to_owned(),
+        };
         assert_eq!(events, [event("evt_1", "secret.created", "{\"a\":1}"), event("evt_2", "", "x\ny")]);
         assert!(!reader.take(&[b'x'; LONGEST_EVENT + 1]));
     }

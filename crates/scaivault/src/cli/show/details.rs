@@ -5,18 +5,14 @@ use zeroize::Zeroizing;
 
 use super::json::{Object, is_scalar, list, object, plain};
 use super::text::printable;
-use crate::failure::Failure;
 
 /// Fields of an object, those inside others as `a.b` and `a[0].b`.
-///
-/// # Errors
-/// None today; shows share this form.
-pub(crate) fn details(object: Object<'_>, without: &[&str]) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn details(object: &Object<'_>, without: &[&str]) -> Zeroizing<String> {
     let mut lines = Lines::default();
     for (name, value) in object.iter().filter(|(name, _)| !without.contains(name)) {
         flatten(name, value, &mut lines);
     }
-    Ok(lines.text())
+    lines.text()
 }
 
 fn flatten(name: &str, value: &RawValue, lines: &mut Lines) {
@@ -68,7 +64,10 @@ mod tests {
     #[test]
     fn every_field_has_a_line() {
         let answer = r#"{"id":"x","e":{},"m":{"tags":["a","b"],"owner":null},"rules":[{"p":"**"}],"pem":"one\ntwo\n"}"#;
-        let text = details(serde_json::from_str(answer).unwrap(), &["e"]).unwrap();
-        assert_eq!(text.as_str(), "id          x\nm.tags      a, b\nm.owner     -\nrules[0].p  **\npem         one\n            two\n");
+        let text = details(&serde_json::from_str(answer).unwrap(), &["e"]);
+        assert_eq!(
+            text.as_str(),
+            "id          x\nm.tags      a, b\nm.owner     -\nrules[0].p  **\npem         one\n            two\n"
+        );
     }
 }

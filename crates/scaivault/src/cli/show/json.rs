@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn an_object_keeps_order_and_digits() {
-        let object: Object<'_> = serde_json::from_str(r#"{"z":{"y":1e400},"a":"t\n","l":["x",1],"e":[],"n":null}"#).unwrap();
+        let object: Object<'_> =
+            serde_json::from_str(r#"{"z":{"y":1e400},"a":"t\n","l":["x",1],"e":[],"n":null}"#).unwrap();
         assert_eq!(object.iter().map(|(name, _)| name).collect::<String>(), "zalen");
         assert_eq!(plain(object.at("z.y")), "1e400");
         assert_eq!(plain(object.get("a")), "t\n");

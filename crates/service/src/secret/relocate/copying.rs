@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use scaivault_domain::access::{Permit, SecretScope, Target};
 use scaivault_domain::action::Action;
+use scaivault_domain::event::EventBody;
 use scaivault_domain::id::SecretId;
 use scaivault_store::WriteTx;
 use scaivault_store::secret::{self, SecretRecord};
@@ -12,9 +13,10 @@ use scaivault_store::secret_version::{self, VersionRecord};
 use super::{Journey, Leg, Relocated};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::event::Happening;
 use crate::keyring::KeySet;
 use crate::operation::{Command, Operation};
-use crate::secret::{expired, sealing_keys};
+use crate::secret::{expired, life, sealing_keys};
 
 /// `POST /v1/secrets/{path}/copy`
 pub struct CopySecrets {
@@ -43,7 +45,7 @@ impl Command for CopySecrets {
 }
 
 impl CopySecrets {
-    fn carry(&self, tx: &mut WriteTx<'_>, cx: &Context<'_>, scope: &SecretScope, leg: &Leg) -> Result<i64> {
+    fn carry(&self, tx: &mut WriteTx<'_>, cx: &mut Context<'_>, scope: &SecretScope, leg: &Leg) -> Result<i64> {
         let source = &leg.record;
         // Permission read opens no more here than a read does: at the destination the caller may have the right to end the expiry.
         if let Some(end) = source.expires_at.filter(|_| source.is_expired(cx.now)) {
@@ -74,6 +76,15 @@ impl CopySecrets {
             twins.reseal(tx, cx, current.version, &VersionRecord { version: 1, ..current })?;
         }
         secret::insert(tx, scope, &twin)?;
+        life::plan(tx, scope, &twin, cx.now)?;
+        let body = EventBody::SecretCreated {
+            version: twin.current_version,
+            secret_type: twin.secret_type.as_str(),
+            created_by: cx.actor().to_owned(),
+            tags: twin.metadata.tags.clone(),
+            expires_at: twin.expires_at,
+        };
+        cx.emit(Happening::of_secret(scope, &twin, body));
         Ok(twin.current_version)
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1/rotation/policies`.
+//! `/v1/rotation/policies` and their secrets.
 
 use scaivault_api::rotation_policy as wire;
 use scaivault_domain::duration::{Span, SpanList};
@@ -16,10 +16,10 @@ use crate::extract::{Boolean, Duration, DurationList, Faults, List, ObjectReader
 use crate::input::{Input, invalid_path};
 use crate::reply::Reply;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
+pub(super) const DEFAULT_LIMIT: u32 = 50;
+pub(super) const MAX_LIMIT: u32 = 200;
 const DESCRIPTION_CHARS: usize = 2000;
-const ID_CHARS: usize = 128;
+pub(super) const ID_CHARS: usize = 128;
 const MAX_WARNINGS: usize = 10;
 const MAX_WEBHOOKS: usize = 20;
 

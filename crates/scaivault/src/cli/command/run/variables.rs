@@ -1,0 +1,222 @@
+//! Which variables get which values.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use scaivault_crypto::bytes::SecretString;
+use scaivault_domain::path::SecretPath;
+
+use crate::cli::client::{Answer, Body, get};
+use crate::cli::command::batch::read_request;
+use crate::cli::command::secrets::read::missing;
+use crate::cli::command::shared::path;
+use crate::cli::environment::variable;
+use crate::cli::session::Session;
+use crate::cli::show::json::{Object, bare, list, object};
+use crate::failure::Failure;
+
+/// As many paths as one request may name.
+const PATHS_A_REQUEST: usize = 100;
+
+/// Programs obey these, or run what they name. Somebody who may write a secret must not be able to set them.
+const OBEYED: [&str; 16] = [
+    "PATH",
+    "HOME",
+    "SHELL",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "PROMPT_COMMAND",
+    "NODE_OPTIONS",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PERL5LIB",
+    "PERL5OPT",
+    "RUBYLIB",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "CLASSPATH",
+];
+
+/// `NAME=path[#field]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wish {
+    name: String,
+    path: SecretPath,
+    field: Option<String>,
+}
+
+impl FromStr for Wish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, place) = text.split_once('=').ok_or("a variable is NAME=PATH or NAME=PATH#FIELD")?;
+        if !is_name(name) {
+            return Err("the name of a variable has letters, digits and _, and does not begin with a digit".to_owned());
+        }
+        let (place, field) = match place.split_once('#') {
+            Some((_, "")) => return Err("there is no field behind the #".to_owned()),
+            Some((place, field)) => (place, Some(field.to_owned())),
+            None => (place, None),
+        };
+        Ok(Self { name: name.to_owned(), path: path(place)?, field })
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|char: char| char.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The wishes in `SECRETS`, a line each.
+pub(super) fn from_environment() -> Result<Vec<Wish>, Failure> {
+    let text = variable("SECRETS").map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.parse().map_err(|error| Failure::usage(format!("SECRETS: {error}")))).collect()
+}
+
+pub(super) type Variables = BTreeMap<String, SecretString>;
+
+/// Reads what is wished for. All of it or nothing.
+pub(super) async fn fetch(session: &Session, wishes: &[Wish], prefix: Option<&str>) -> Result<Variables, Failure> {
+    let mut variables = Variables::new();
+    if let Some(prefix) = prefix {
+        let paths = below(session, prefix).await?;
+        read(session, &paths, |path, data| {
+            for (field, value) in data.iter() {
+                let name = derived(path.as_str().strip_prefix(prefix).unwrap_or(path.as_str()), field)?;
+                if variables.insert(name.clone(), text(&name, &bare(value))?).is_some() {
+                    return Err(Failure::usage(format!(
+                        "two secrets below {prefix} make the variable {name}: use --env"
+                    )));
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    let mut paths: Vec<SecretPath> = Vec::new();
+    for wish in wishes {
+        if !paths.contains(&wish.path) {
+            paths.push(wish.path.clone());
+        }
+    }
+    read(session, &paths, |path, data| {
+        for wish in wishes.iter().filter(|wish| wish.path == *path) {
+            let value = wish.value(data)?;
+            variables.insert(wish.name.clone(), value);
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(variables)
+}
+
+impl Wish {
+    fn value(&self, data: &Object<'_>) -> Result<SecretString, Failure> {
+        let fallback = self.name.to_ascii_lowercase();
+        let named = self.field.as_deref().unwrap_or(&fallback);
+        let only = || {
+            let mut fields = data.iter();
+            let first = fields.next().map(|(_, value)| value);
+            if self.field.is_none() && fields.next().is_none() { first } else { None }
+        };
+        let value = data.get(named).or_else(only).ok_or_else(|| missing(&self.path, named, data))?;
+        text(&self.name, &bare(value))
+    }
+}
+
+fn text(name: &str, value: &str) -> Result<SecretString, Failure> {
+    if value.contains('\0') {
+        return Err(Failure::usage(format!("the value for {name} holds a zero byte, which no variable can")));
+    }
+    Ok(SecretString::new(value.to_owned()))
+}
+
+/// The variable for a field of a secret below a prefix.
+fn derived(rest: &str, field: &str) -> Result<String, Failure> {
+    let joined = [rest.trim_matches('/'), field].join("_");
+    let joined = joined.trim_start_matches('_');
+    let name: String =
+        joined.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' }).collect();
+    let name = if is_name(&name) { name } else { format!("_{name}") };
+    if OBEYED.contains(&name.as_str()) || name.starts_with("LD_") || name.starts_with("DYLD_") {
+        return Err(Failure::usage(format!(
+            "a secret below the prefix would set {name}, which programs obey: use --env"
+        )));
+    }
+    Ok(name)
+}
+
+async fn below(session: &Session, prefix: &str) -> Result<Vec<SecretPath>, Failure> {
+    let mut paths = Vec::new();
+    for page in session.pages(get("/v1/secrets").query("prefix", Some(prefix)).query("limit", Some(200))).await? {
+        let page: Object<'_> = page.read()?;
+        for item in page.get("secrets").and_then(list).unwrap_or_default() {
+            let found = object(item).and_then(|item| item.string("path"));
+            paths.extend(found.and_then(|path| SecretPath::parse(&path).ok()));
+        }
+    }
+    Ok(paths)
+}
+
+/// Reads all values and hands each over once. One that fails fails all.
+async fn read(
+    session: &Session,
+    paths: &[SecretPath],
+    mut take: impl FnMut(&SecretPath, &Object<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for paths in paths.chunks(PATHS_A_REQUEST) {
+        let options = Body::new().with("fail_fast", true);
+        let answer: Answer = session.client.send(&read_request(paths, &options)).await?;
+        let body: Object<'_> = answer.read()?;
+        let secrets = body.get("secrets").and_then(object);
+        for path in paths {
+            let secret = secrets.as_ref().and_then(|secrets| secrets.get(path.as_str())).and_then(object);
+            let data = secret.and_then(|secret| secret.get("data")).and_then(object);
+            take(path, &data.ok_or_else(|| Failure::general(format!("the answer lacks {path}")))?)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read() {
+        let wish: Wish = "PGPASSWORD=app/db#password".parse().unwrap();
+        assert_eq!(
+            (wish.name.as_str(), wish.path.as_str(), wish.field.as_deref()),
+            ("PGPASSWORD", "app/db", Some("password"))
+        );
+        for bad in ["", "A", "=a", "1A=a", "A B=a", "A=a//b", "A=a#", "A="] {
+            assert!(bad.parse::<Wish>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_named_or_alone() {
+        let data = |json| serde_json::from_str::<Object<'_>>(json).unwrap();
+        let value =
+            |wish: &str, json| wish.parse::<Wish>().unwrap().value(&data(json)).map(|value| value.expose().to_owned());
+        assert_eq!(value("KEY=a", r#"{"key":"k","other":1}"#).unwrap(), "k");
+        assert_eq!(value("KEY=a", r#"{"other":{"n":1.0}}"#).unwrap(), r#"{"n":1.0}"#);
+        assert_eq!(value("KEY=a", r#"{"x":1,"y":2}"#).unwrap_err().exit_code, 4);
+        assert_eq!(value("KEY=a#z", r#"{"x":1}"#).unwrap_err().exit_code, 4);
+        assert_eq!(value("KEY=a#x", "{\"x\":\"\\u0000\"}").unwrap_err().exit_code, 5);
+    }
+
+    #[test]
+    fn names_below_a_prefix_are_derived_and_never_obeyed() {
+        assert_eq!(derived("db", "password").unwrap(), "DB_PASSWORD");
+        assert_eq!(derived("/db-1/x.y", "key").unwrap(), "DB_1_X_Y_KEY");
+        assert_eq!(derived("", "token").unwrap(), "TOKEN");
+        assert_eq!(derived("2fa", "seed").unwrap(), "_2FA_SEED");
+        for (rest, field) in [("ld", "preload"), ("", "path"), ("node", "options"), ("dyld", "x")] {
+            assert_eq!(derived(rest, field).unwrap_err().exit_code, 5);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `GET /v1/subscriptions/{id}/poll`: looks, and waits where there is nothing yet. No database connection is held meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use scaivault_domain::access::Permit;
+use scaivault_domain::action::Action;
+use scaivault_store::event::EventRecord;
+use scaivault_store::{ReadView, subscription_buffer};
+use tokio::time::Instant;
+
+use super::{lapsed_before, must_be_polled, own};
+use crate::admit::Admitted;
+use crate::context::{Context, Outcome};
+use crate::error::Result;
+use crate::event::{Sight, envelope, is_held};
+use crate::operation::{Query, tenant_operation};
+use crate::page::one_more;
+use crate::pipeline::Answer;
+use crate::vault::Vault;
+
+/// Rows of a buffer that are looked at in one go.
+const STEP: i64 = 500;
+
+#[derive(Debug, Clone)]
+pub struct PollSubscription {
+    pub id: String,
+    /// Only events behind this one.
+    pub since_event_id: Option<String>,
+    pub max_events: usize,
+    /// How long to wait where there is nothing.
+    pub timeout: Duration,
+}
+
+/// What a poll came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Envelopes, oldest first.
+    pub events: Vec<String>,
+    pub has_more: bool,
+    /// Events that were pushed out of the full buffer. Told again until something is acknowledged, for this answer may be lost.
+    pub dropped: i64,
+    /// The event to begin behind is not held any more.
+    pub gap: bool,
+}
+
+/// One look into the buffer.
+#[derive(Debug, Clone)]
+struct Look {
+    id: String,
+    since_event_id: Option<String>,
+    /// Everything up to here was looked at before.
+    after: String,
+    max_events: usize,
+}
+
+#[derive(Debug)]
+struct Looked {
+    polled: Polled,
+    /// The newest row that was looked at.
+    reached: String,
+}
+
+tenant_operation!(Look, SubscriptionPoll, Looked);
+
+impl Query for Look {
+    fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Looked> {
+        cx.touched(&self.id);
+        let scope = permit.tenant();
+        let record = own(view, permit, cx, &self.id)?;
+        must_be_polled(&record)?;
+        let mut polled = Polled {
+            dropped: subscription_buffer::dropped(view, scope, &record.id)?,
+            ..Polled::default()
+        };
+        let mut reached = self.after.clone();
+        if let (Some(since), true) = (&self.since_event_id, self.after.is_empty()) {
+            match is_held(view, scope.tenant().as_str(), since)? {
+                true => reached.clone_from(since),
+                false => polled.gap = true,
+            }
+        }
+        let sight = Sight::of(&cx.caller.standing, &cx.caller.facts(cx.now, cx.vault.settings.mfa_max_age_seconds));
+        let lapsed = lapsed_before(cx.now);
+        let wanted = usize::try_from(one_more(self.max_events)).unwrap_or(usize::MAX);
+        let mut seen: Vec<EventRecord> = Vec::new();
+        while seen.len() < wanted {
+            let found = subscription_buffer::after(view, scope, &record.id, &reached, lapsed.as_str(), STEP)?;
+            let Some(last) = found.last() else { break };
+            reached.clone_from(&last.id);
+            seen.extend(found.into_iter().filter(|found| sight.sees(&found.event)));
+        }
+        polled.has_more = seen.len() > self.max_events;
+        seen.truncate(self.max_events);
+        polled.events = seen.iter().map(envelope).collect::<Result<_>>()?;
+        match seen.last() {
+            // Nothing leaves, so there is nothing to tell of (contract 06 section 2).
+            None => cx.nothing_to_record(),
+            Some(last) => {
+                cx.note("returned", seen.len());
+                cx.note("last_event_id", last.id.as_str());
+            }
+        }
+        Ok(Looked { polled, reached })
+    }
+}
+
+impl Vault {
+    /// Runs a poll. Its events leave only after the entry that tells of them is durable; one that finds nothing leaves none.
+    ///
+    /// # Errors
+    /// 404 for what is not the caller's own, 409 for what is delivered by webhook; 401 or 403 if the caller lost its rights while it
+    /// waited. All of them are recorded.
+    pub async fn poll(self: &Arc<Self>, admitted: &Admitted, poll: PollSubscription) -> Result<Answer<Polled>> {
+        let deadline = Instant::now() + poll.timeout;
+        let mut ear = self.listening.listen(&poll.id);
+        let mut admitted = admitted.clone();
+        let mut look = Look {
+            id: poll.id,
+            since_event_id: poll.since_event_id,
+            after: String::new(),
+            max_events: poll.max_events,
+        };
+        let first = self.query(&admitted, look.clone()).await?.output;
+        // Only now: it is the caller's own, and an older poll of it ends whatever this one finds.
+        let turn = self.listening.begin_poll(&look.id);
+        let (mut polled, gap) = (first.polled.clone(), first.polled.gap);
+        look.after = first.reached;
+        while polled.events.is_empty() && !self.draining.load(Ordering::Acquire) {
+            tokio::select! {
+                biased;
+                () = turn.ended() => break,
+                () = tokio::time::sleep_until(deadline) => break,
+                () = ear.heard() => {}
+            }
+            let fresh = self.revisit(&admitted.caller, Action::SubscriptionPoll).await;
+            admitted.caller = match fresh {
+                Ok(caller) => Arc::new(caller),
+                Err(error) => return Err(self.refuse(&admitted, Action::SubscriptionPoll, None, error).await),
+            };
+            let looked = self.query(&admitted, look.clone()).await?.output;
+            (polled, look.after) = (looked.polled, looked.reached);
+        }
+        polled.gap = gap;
+        if polled.dropped > 0 {
+            let (tenant_id, dropped) = (admitted.caller.tenant_id().clone(), polled.dropped);
+            self.store
+                .write(move |tx| subscription_buffer::told(tx, tenant_id.as_str(), &look.id, dropped))
+                .await?;
+        }
+        Ok(Answer { output: polled, outcome: Outcome::Done })
+    }
+}
