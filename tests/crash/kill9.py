@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 under load, ten times on one data directory (contract 06, case U-4; 12 section 3, "Acknowledged = durable").
+"""kill -9 under load, ten times on one data directory (contract 06, case U-4; 07, case E-2; 12 section 3, "Acknowledged = durable").
 
 Writers and readers work on random paths until the server is killed at a random moment. After the restart:
 - every version that was acknowledged, to a writer or to a reader, is there with its value;
@@ -7,6 +7,8 @@ Writers and readers work on random paths until the server is killed at a random 
   what some writer sent;
 - every acknowledged read and write has exactly one audit entry (found by the answer's X-Request-ID), with its path and version;
 - every stored version has exactly one audit entry of a write, and every such entry its version: change and entry are one step;
+- every stored version has exactly one event in a polling subscription, whether it was acknowledged or not, and every event its
+  version (contract 07, case E-2);
 - `/v1/audit/verify` finds the chain whole.
 In every other round the restart itself is killed first. KILL9_SEED repeats the random choices of a run (not the timing).
 """
@@ -201,6 +203,29 @@ def check_audit(client, ledger, since, new_versions):
     return len(found)
 
 
+def check_events(client, subscription, new_versions):
+    """Takes every event from the subscription and compares them with what was stored since they were taken last."""
+    told, patience = collections.Counter(), time.monotonic() + 30
+    while True:
+        page = client.must(200, "GET", f"/v1/subscriptions/{subscription}/poll?timeout=1&max_events=1000")
+        expect("dropped" not in page, f"the buffer lost events: {page.get('dropped')}")
+        for event in page["events"]:
+            version = event["data"].get("new_version", event["data"].get("version"))
+            told[event["path"], version] += 1
+        if page["events"]:
+            ids = [event["event_id"] for event in page["events"]]
+            expect_equal(ids, sorted(set(ids)), "order of the events")
+            client.must(200, "POST", f"/v1/subscriptions/{subscription}/ack", {"event_ids": ids})
+        elif new_versions <= set(told) or time.monotonic() > patience:
+            break
+    untold = sorted(new_versions - set(told))
+    expect(not untold, f"{len(untold)} stored versions were not told, such as {untold[:3]}")
+    unstored = sorted(set(told) - new_versions)
+    expect(not unstored, f"{len(unstored)} events tell of what is not there or was told before, such as {unstored[:3]}")
+    expect_equal([key for key, number in told.items() if number > 1], [], "versions that were told twice")
+    return len(told)
+
+
 def kill_a_restart(server, dice):
     """Starts the server and kills it before or while it recovers."""
     process = subprocess.Popen(
@@ -213,7 +238,7 @@ def kill_a_restart(server, dice):
         process.wait()
 
 
-def one_round(number, data, token, ledger, dice, seed):
+def one_round(number, data, token, subscription, ledger, dice, seed):
     ledger.begin_round()
     server = Server(data, **SETTINGS)
     with server:
@@ -238,6 +263,7 @@ def one_round(number, data, token, ledger, dice, seed):
             stored[path] = {item["version"] for item in listed.json()["versions"]} if listed.status == 200 else set()
         new_versions = {(path, version) for path, versions in stored.items() for version in versions} - before
         entries = check_audit(client, ledger, since, new_versions)
+        events = check_events(client, subscription, new_versions)
         for path in ledger.touched:
             # The values of earlier rounds are read again after the last one.
             ledger.stored[path] = check_versions(client, ledger, path, read_from=len(ledger.stored[path]) + 1)
@@ -249,7 +275,7 @@ def one_round(number, data, token, ledger, dice, seed):
     unacknowledged = len(new_versions) - ledger.round["write"]
     print(
         f"      round {number}: killed after {after:.2f} s; acknowledged {ledger.round['write']} writes, {ledger.round['read']} reads; "
-        f"{entries} audit entries found; {len(new_versions)} new versions stored, {unacknowledged} of them not acknowledged",
+        f"{entries} audit entries and {events} events found; {len(new_versions)} new versions stored, {unacknowledged} of them not acknowledged",
         flush=True,
     )
 
@@ -267,9 +293,13 @@ def main():
             print(f"FAIL  {error}")
             tally.failed += 1
             return tally.end()
+        with Server(data, **SETTINGS) as server:
+            wish = {"name": "crash", "paths": ["crash/**"], "events": ["secret.created", "secret.updated"],
+                    "delivery": {"type": "polling", "buffer_size": 100_000}}
+            subscription = Client(server.url, token).must(201, "POST", "/v1/subscriptions", wish)["id"]
         for number in range(1, ROUNDS + 1):
             with tally.check(f"U-4 kill -9 under load, round {number}"):
-                one_round(number, data, token, ledger, dice, seed)
+                one_round(number, data, token, subscription, ledger, dice, seed)
                 if number == ROUNDS:
                     with Server(data, **SETTINGS) as server:
                         client = Client(server.url, token, timeout=120)

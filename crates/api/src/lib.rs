@@ -14,3 +14,4 @@ pub mod secret_policy;
 pub mod subscription;
 pub mod system;
 pub mod token;
+pub mod webhook;

@@ -135,6 +135,45 @@ pub struct KeyJob {
     pub status: String,
 }
 
+/// What the server gave up, until an operator has it tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeadJob {
+    pub kind: String,
+    /// The id of what it is about.
+    pub subject: String,
+    /// `null` for the server's own housekeeping.
+    pub tenant_id: Option<String>,
+    /// How often it failed in a row.
+    pub failures: i64,
+    /// Why it failed the last time: an error code and its message.
+    pub error: String,
+    pub died_at: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Jobs {
+    /// Planned, due or not.
+    pub waiting: i64,
+    /// Among them those whose time has come.
+    pub due: i64,
+    /// All that were given up; `dead` shows the newest.
+    pub dead_count: i64,
+    pub dead: Vec<DeadJob>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct JobRetry {
+    pub kind: String,
+    pub subject: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetriedJob {
+    pub kind: String,
+    pub subject: String,
+    pub run_at: String,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Keys {
     pub keys: Vec<Key>,

@@ -41,8 +41,8 @@ pub fn look(expires_at: Timestamp, notify_before: &SpanList, settled_until: Time
     let notice = if expires_at <= now {
         open(&expires_at).then_some(Notice::Expired)
     } else {
-        let missed = warnings().filter(|(time, _)| open(time) && *time <= now);
-        missed.last().map(|(_, span)| Notice::Expiring(span.clone()))
+        let mut missed = warnings().filter(|(time, _)| open(time) && *time <= now);
+        missed.next_back().map(|(_, span)| Notice::Expiring(span.clone()))
     };
     Look { notice, next }
 }

@@ -142,11 +142,7 @@ pub(crate) fn query<Q: Query>(
 }
 
 /// A route that takes longer than an operation does: it waits, or its answer goes on and on. What it does meanwhile are operations.
-pub(crate) fn lasting<T, F>(
-    action: Action,
-    parse: Parse<T>,
-    run: fn(Arc<Vault>, Admitted, T) -> F,
-) -> Box<dyn Endpoint>
+pub(crate) fn lasting<T, F>(action: Action, parse: Parse<T>, run: fn(Arc<Vault>, Admitted, T) -> F) -> Box<dyn Endpoint>
 where
     T: Send + 'static,
     F: Future<Output = Result<Reply>> + Send + 'static,

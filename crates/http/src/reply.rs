@@ -69,14 +69,7 @@ impl Reply {
     }
 
     pub(crate) fn empty() -> Self {
-        Self {
-            status: None,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            stream: None,
-            shared: false,
-            error: None,
-        }
+        Self { status: None, headers: HeaderMap::new(), body: Bytes::new(), stream: None, shared: false, error: None }
     }
 
     pub(crate) fn error_body(status: u16, error: Map<String, Value>) -> Self {

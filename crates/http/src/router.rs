@@ -13,7 +13,9 @@ use crate::reply::nothing;
 use find::name_of;
 pub(crate) use find::{Found, RouteTable};
 
-use crate::route::{audit, event, identity, policy, rotation_policy, secret, secret_policy, subscription, system, token};
+use crate::route::{
+    audit, event, identity, policy, rotation_policy, secret, secret_policy, subscription, system, token, webhook,
+};
 
 fn table() -> Vec<Route> {
     let mut routes = Vec::new();
@@ -39,6 +41,7 @@ fn table() -> Vec<Route> {
     routes.extend(rotation_routes());
     routes.extend(secret_policy_routes());
     routes.extend(audit_routes());
+    routes.extend(webhook_routes());
     routes.extend(subscription_routes());
     routes.extend(system_routes());
     routes.extend(token_routes());
@@ -181,6 +184,20 @@ fn audit_routes() -> Vec<Route> {
     ]
 }
 
+fn webhook_routes() -> Vec<Route> {
+    const ONE: &str = "/v1/webhooks/{id}";
+    vec![
+        get("/v1/webhooks", query(webhook::list, webhook::page)),
+        post("/v1/webhooks", command(webhook::create, webhook::webhook)),
+        get(ONE, query(webhook::get, webhook::details)),
+        patch(ONE, command(webhook::patch, webhook::webhook)),
+        delete(ONE, command(webhook::delete, nothing)),
+        post("/v1/webhooks/{id}/test", command(webhook::test, webhook::tested)).not_repeatable(),
+        get("/v1/webhooks/{id}/deliveries", query(webhook::deliveries, webhook::delivery_page)),
+        post("/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", command(webhook::redeliver, webhook::redelivered)),
+    ]
+}
+
 fn subscription_routes() -> Vec<Route> {
     const ONE: &str = "/v1/subscriptions/{id}";
     vec![
@@ -189,10 +206,7 @@ fn subscription_routes() -> Vec<Route> {
         get(ONE, query(subscription::get, subscription::subscription_of)),
         patch(ONE, command(subscription::patch, subscription::subscription)),
         delete(ONE, command(subscription::delete, nothing)),
-        get(
-            "/v1/subscriptions/{id}/poll",
-            lasting(Action::SubscriptionPoll, subscription::poll, subscription::polled),
-        ),
+        get("/v1/subscriptions/{id}/poll", lasting(Action::SubscriptionPoll, subscription::poll, subscription::polled)),
         post("/v1/subscriptions/{id}/ack", command(subscription::acknowledge, subscription::acknowledged)),
         get("/v1/events/stream", lasting(Action::EventStream, event::open, event::opened)),
     ]
@@ -211,6 +225,8 @@ fn system_routes() -> impl Iterator<Item = Route> {
         post("/v1/sys/unseal", open(system::unseal)).not_repeatable(),
         post("/v1/sys/seal", command(system::seal, system::status_view)),
         get("/v1/sys/keys", query(system::keys, system::key_list)),
+        get("/v1/sys/jobs", query(system::jobs, system::job_overview)),
+        post("/v1/sys/jobs/retry", command(system::retry_job, system::retried_job)),
     ];
     routes.into_iter().map(Route::at_home)
 }

@@ -306,7 +306,8 @@ fn rate_limits(env: &Env<'_>) -> Result<RateLimits, ConfigError> {
 }
 
 fn webhook_addresses(env: &Env<'_>) -> Result<AddressRules, ConfigError> {
-    let networks = |name: &str| env.list(name, "must be networks in CIDR form, as 10.0.0.0/8, comma-separated", network);
+    let networks =
+        |name: &str| env.list(name, "must be networks in CIDR form, as 10.0.0.0/8, comma-separated", network);
     Ok(AddressRules {
         allowed: networks("WEBHOOK_ALLOWED_CIDRS")?,
         denied: networks("WEBHOOK_DENIED_CIDRS")?,

@@ -84,6 +84,8 @@ pub(crate) struct Scrape {
     pub(crate) secrets: Option<Vec<(String, i64)>>,
     /// Deliveries that wait for an attempt; `None` when the database can't be asked.
     pub(crate) webhook_queue: Option<i64>,
+    /// Rotations that are due and were not looked at yet; `None` when the database can't be asked.
+    pub(crate) rotation_queue: Option<i64>,
     /// Rate limits by identity; empty unless the operator wants them.
     pub(crate) buckets: Vec<UsedBucket>,
 }
@@ -100,6 +102,7 @@ pub struct Metrics {
     secret_rotations: Family<StatusLabel, Counter>,
     webhook_deliveries: Family<StatusLabel, Counter>,
     webhook_queue: Gauge,
+    rotation_queue: Gauge,
     db_latency: Histogram,
     db_pool_size: Gauge,
     db_pool_available: Gauge,
@@ -131,6 +134,7 @@ impl Metrics {
             secret_rotations: Family::default(),
             webhook_deliveries: Family::default(),
             webhook_queue: Gauge::default(),
+            rotation_queue: Gauge::default(),
             db_latency: durations(),
             db_pool_size: Gauge::default(),
             db_pool_available: Gauge::default(),
@@ -167,6 +171,7 @@ impl Metrics {
         registry.register("secret_reads", "Values read", self.secret_reads.clone());
         registry.register("secret_writes", "Secrets written", self.secret_writes.clone());
         registry.register("secret_rotations", "Rotations", self.secret_rotations.clone());
+        registry.register("rotation_queue_depth", "Rotations that are due", self.rotation_queue.clone());
         registry.register("webhook_queue_depth", "Deliveries that wait for an attempt", self.webhook_queue.clone());
         registry.register("webhook_deliveries", "Deliveries that are over", self.webhook_deliveries.clone());
         registry.register("db_latency_seconds", "Time of a durable write", self.db_latency.clone());
@@ -237,6 +242,9 @@ impl Metrics {
             Some(AuditAction::Write) if entry.success => {
                 let tenant = entry.tenant_id.clone().unwrap_or_default();
                 self.secret_writes.get_or_create(&TenantLabel { tenant }).inc();
+                if entry.extra_data.get("is_rotation").is_some_and(|is_rotation| is_rotation == true) {
+                    self.secret_rotations.get_or_create(&StatusLabel { status: "success" }).inc();
+                }
             }
             Some(AuditAction::Rotate) => {
                 let status = if entry.success { "success" } else { "failed" };
@@ -280,6 +288,9 @@ impl Metrics {
             for (tenant, count) in secrets {
                 self.secrets.get_or_create(&TenantLabel { tenant }).set(count);
             }
+        }
+        if let Some(due) = scrape.rotation_queue {
+            self.rotation_queue.set(due);
         }
         if let Some(waiting) = scrape.webhook_queue {
             self.webhook_queue.set(waiting);
@@ -347,7 +358,13 @@ mod tests {
         let _active = metrics.in_flight(Some(RateCategory::List));
         metrics.kms().time(KmsOperation::Sign, || ());
         let secrets = Some(vec![("tnt_a".to_owned(), 5)]);
-        let text = metrics.render(Scrape { sealed: true, pool: (8, 7), secrets, ..Scrape::default() });
+        let text = metrics.render(Scrape {
+            sealed: true,
+            pool: (8, 7),
+            secrets,
+            rotation_queue: Some(4),
+            ..Scrape::default()
+        });
         for line in [
             "scaivault_requests_total{method=\"GET\",path_category=\"read\",status=\"200\"} 1",
             "scaivault_requests_total{method=\"other\",path_category=\"none\",status=\"405\"} 1",
@@ -363,6 +380,7 @@ mod tests {
             "scaivault_audit_entries_total 0",
             "scaivault_audit_failures_total 1",
             "scaivault_cache_hits_total 1",
+            "scaivault_rotation_queue_depth 4",
             "scaivault_cache_misses_total 1",
             "scaivault_sealed 1",
             "scaivault_kms_latency_seconds_count{operation=\"sign\"} 1",

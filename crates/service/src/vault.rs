@@ -15,8 +15,8 @@ use crate::audit::Growth;
 use crate::cache::{GenerationCache, SecretCache};
 use crate::caller::Session;
 use crate::error::{Code, Error, Outage, Result};
-use crate::event::Violations;
 use crate::event::Listening;
+use crate::event::Violations;
 use crate::failure_log::FailureLog;
 use crate::init::{self, FirstStart};
 use crate::job::Runner;
@@ -29,8 +29,8 @@ use crate::running::Running;
 use crate::seal::{RootKeyProvider, SealError, SealStatus};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
-use crate::webhook::{Pace, Poster};
 use crate::system::{Counted, UnsealGate};
+use crate::webhook::{DeliveryIds, Pace, Poster};
 
 /// Sessions kept in memory. One is a few hundred bytes and its policies.
 const REMEMBERED_SESSIONS: usize = 10_000;
@@ -73,6 +73,7 @@ pub struct Vault {
     /// What sends webhooks.
     pub(crate) poster: Poster,
     pub(crate) pace: Pace,
+    pub(crate) delivery_ids: DeliveryIds,
     pub(crate) listening: Arc<Listening>,
     /// Places for scans; see [`CONCURRENT_SCANS`].
     pub(crate) scans: tokio::sync::Semaphore,
@@ -107,6 +108,7 @@ impl Vault {
             runner: Runner::default(),
             poster: Poster::new(&parts.settings.webhook_addresses),
             pace: Pace::default(),
+            delivery_ids: DeliveryIds::default(),
             listening: Arc::default(),
             scans: tokio::sync::Semaphore::new(CONCURRENT_SCANS),
             makers: Arc::new(tokio::sync::Semaphore::new(CONCURRENT_MAKERS)),

@@ -133,6 +133,17 @@ pub fn cancel(tx: &mut WriteTx<'_>, kind: &str, subject: &str) -> StoreResult<()
     Ok(())
 }
 
+/// What was to be done in the name of a deleted tenant for its partner's shared secrets is done in that of another one.
+pub fn hand_over(tx: &mut WriteTx<'_>, tenant_id: &str, partner_id: &str) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE job SET tenant_id = COALESCE(
+           (SELECT MIN(t.id) FROM tenant t WHERE t.partner_id = $2 AND t.id <> $1 AND t.status <> 'DELETED'), tenant_id)
+         WHERE tenant_id = $1 AND namespace = $2",
+        params![tenant_id, partner_id],
+    )?;
+    Ok(())
+}
+
 /// Removes a tenant's jobs with the tenant.
 pub fn delete_all(tx: &mut WriteTx<'_>, tenant_id: &str) -> StoreResult<()> {
     tx.connection()?.execute("DELETE FROM job WHERE tenant_id = $1", params![tenant_id])?;
@@ -179,15 +190,7 @@ pub fn take(
              WHERE kind = $1 AND subject = $5 AND claim = $6 AND plans = $7 AND died_at IS NULL AND {FREE}
              RETURNING {COLUMNS}"
         ),
-        params![
-            &found.key.kind,
-            now,
-            longest_lease(now),
-            lease_until,
-            &found.key.subject,
-            found.claim,
-            found.plans,
-        ],
+        params![&found.key.kind, now, longest_lease(now), lease_until, &found.key.subject, found.claim, found.plans,],
         read,
     )
 }
@@ -319,7 +322,8 @@ pub fn dead(db: &mut impl Database, limit: i64) -> StoreResult<Vec<DeadJob>> {
     })
 }
 
-const DEAD: &str = "SELECT kind, subject, tenant_id, failures, COALESCE(error, ''), died_at FROM job WHERE died_at IS NOT NULL
+const DEAD: &str =
+    "SELECT kind, subject, tenant_id, failures, COALESCE(error, ''), died_at FROM job WHERE died_at IS NOT NULL
      ORDER BY died_at DESC, kind, subject LIMIT $1";
 
 /// Has a job that was given up tried again now; `false` when there is none.

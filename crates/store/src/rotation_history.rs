@@ -65,7 +65,8 @@ fn read(row: &dyn Row) -> StoreResult<HistoryItem> {
 /// Writes an item behind all others of its policy and answers its id: `fresh`, or the successor of the last one where the clock stood
 /// still or was set back.
 pub fn append(tx: &mut WriteTx<'_>, item: &NewHistoryItem, fresh: Ulid) -> StoreResult<String> {
-    let newest = "SELECT id FROM rotation_history WHERE policy_tenant_id = $1 AND policy_id = $2 ORDER BY id DESC LIMIT 1";
+    let newest =
+        "SELECT id FROM rotation_history WHERE policy_tenant_id = $1 AND policy_id = $2 ORDER BY id DESC LIMIT 1";
     let last = tx.first(newest, params![&item.policy_tenant_id, &item.policy_id], |row| row.text(0))?;
     let id = match last.as_deref() {
         Some(last) => RotationHistoryId::from_ulid(fresh.max(successor(last)?)),
@@ -121,12 +122,7 @@ pub fn complete_pending(tx: &mut WriteTx<'_>, done: &NewHistoryItem) -> StoreRes
     )
 }
 
-pub fn find(
-    db: &mut impl Database,
-    tenant_id: &str,
-    policy_id: &str,
-    id: &str,
-) -> StoreResult<Option<HistoryItem>> {
+pub fn find(db: &mut impl Database, tenant_id: &str, policy_id: &str, id: &str) -> StoreResult<Option<HistoryItem>> {
     db.first(
         &format!("SELECT {COLUMNS} FROM rotation_history WHERE policy_tenant_id = $1 AND policy_id = $2 AND id = $3"),
         params![tenant_id, policy_id, id],
@@ -161,12 +157,8 @@ pub fn list(
     let of_fate = if fate.is_some() { "AND status = $5" } else { "" };
     // Behind every id there is: `rh_` and 26 capitals.
     let before = before.unwrap_or("rh_~");
-    let mut values = vec![
-        Param::from(scope.tenant().as_str()),
-        Param::from(policy_id),
-        Param::from(before),
-        Param::from(limit),
-    ];
+    let mut values =
+        vec![Param::from(scope.tenant().as_str()), Param::from(policy_id), Param::from(before), Param::from(limit)];
     values.extend(fate.map(|fate| Param::from(fate.as_str())));
     db.all(
         &format!(

@@ -126,6 +126,18 @@ pub fn delete_all(tx: &mut WriteTx<'_>, tenant_id: &str) -> StoreResult<()> {
     Ok(())
 }
 
+fn due_query(of_one_policy: bool) -> String {
+    // Said so that the index of one policy is taken, and not the other one, which has its policy to look for.
+    let which = if of_one_policy { "r.rests < 1 AND r.policy_id = $8" } else { "r.rests = 0" };
+    format!(
+        "SELECT s.namespace, s.path, r.policy_id, r.due_at, r.overdue_at, s.last_rotated_at
+         FROM rotation_state r JOIN secret s ON s.id = r.secret_id
+         WHERE r.policy_tenant_id = $1 AND {which} AND r.due_at <= $2 AND r.overdue_at > $3 AND r.due_at >= $4
+           AND (r.due_at > $4 OR s.path > $5 OR (s.path = $5 AND s.namespace > $6))
+         ORDER BY r.due_at, s.path, s.namespace LIMIT $7"
+    )
+}
+
 /// Secrets that are due, the longest due first, then by path. `after` is time, path and namespace of the last one shown.
 pub fn due(
     db: &mut impl Database,
@@ -146,35 +158,20 @@ pub fn due(
         Param::from(limit),
     ];
     values.extend(filter.policy_id.map(Param::from));
-    let of_policy = if filter.policy_id.is_some() { "AND r.policy_id = $8" } else { "" };
-    db.all(
-        &format!(
-            "SELECT s.namespace, s.path, r.policy_id, r.due_at, r.overdue_at, s.last_rotated_at
-             FROM rotation_state r JOIN secret s ON s.id = r.secret_id
-             WHERE r.policy_tenant_id = $1 AND r.rests = 0 AND r.due_at <= $2 AND r.overdue_at > $3 AND r.due_at >= $4
-               AND (r.due_at > $4 OR s.path > $5 OR (s.path = $5 AND s.namespace > $6)) {of_policy}
-             ORDER BY r.due_at, s.path, s.namespace LIMIT $7"
-        ),
-        &values,
-        |row| {
-            Ok(DueRecord {
-                namespace: row.text(0)?,
-                path: row.text(1)?,
-                policy_id: row.text(2)?,
-                due_at: row.time(3)?,
-                overdue_at: row.time(4)?,
-                last_rotated_at: row.opt_time(5)?,
-            })
-        },
-    )
+    db.all(&due_query(filter.policy_id.is_some()), &values, |row| {
+        Ok(DueRecord {
+            namespace: row.text(0)?,
+            path: row.text(1)?,
+            policy_id: row.text(2)?,
+            due_at: row.time(3)?,
+            overdue_at: row.time(4)?,
+            last_rotated_at: row.opt_time(5)?,
+        })
+    })
 }
 
 /// How far the secrets of a changed policy were planned anew: path and namespace of the last one. `None`: it is done.
-pub fn replanned_to(
-    db: &mut impl Database,
-    tenant_id: &str,
-    policy_id: &str,
-) -> StoreResult<Option<(String, String)>> {
+pub fn replanned_to(db: &mut impl Database, tenant_id: &str, policy_id: &str) -> StoreResult<Option<(String, String)>> {
     db.first(
         "SELECT path, namespace FROM rotation_replan WHERE policy_tenant_id = $1 AND policy_id = $2",
         params![tenant_id, policy_id],
@@ -202,3 +199,6 @@ pub fn set_replanned_to(
     };
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,13 +275,17 @@ pub fn attempted(
     Ok(touched > 0)
 }
 
+/// Removes a delivery that is still to be made.
+pub fn withdraw(tx: &mut WriteTx<'_>, scope: &TenantScope, target_id: &str, id: &str) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "DELETE FROM webhook_delivery WHERE tenant_id = $1 AND target_id = $2 AND id = $3 AND status = 'pending'",
+        params![scope.tenant().as_str(), target_id, id],
+    )?;
+    Ok(())
+}
+
 /// What was delivered to a target since a time.
-pub fn figures(
-    db: &mut impl Database,
-    scope: &TenantScope,
-    target_id: &str,
-    since: Timestamp,
-) -> StoreResult<Figures> {
+pub fn figures(db: &mut impl Database, scope: &TenantScope, target_id: &str, since: Timestamp) -> StoreResult<Figures> {
     // Ids begin with their time, so the key itself tells what is younger.
     let first = DeliveryId::from_ulid(scaivault_domain::id::ulid(since, [0; 10]));
     let found = db.first(

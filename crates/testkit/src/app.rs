@@ -39,6 +39,7 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     pub(crate) router: Router,
     directory: TempDir,
+    settings: Settings,
     root_token: String,
     canary: String,
     names: AtomicU32,
@@ -197,10 +198,15 @@ impl TestApp {
         self.check_at_end = false;
     }
 
+    /// What the next start finds in its environment.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+    }
+
     /// Stops this application and starts another on the same data, with the same clock and token.
     pub async fn restart(mut self) -> Self {
         self.vault.shut_down().await;
-        let (vault, first) = open(self.directory.path(), &self.clock, &Settings::default(), &RateLimits::disabled());
+        let (vault, first) = open(self.directory.path(), &self.clock, &self.settings, &RateLimits::disabled());
         assert!(first.is_none(), "a restart initialises nothing");
         self.router = scaivault_http::app(Arc::clone(&vault), HttpSettings::default());
         self.vault = vault;
@@ -251,6 +257,7 @@ impl TestAppBuilder {
             vault,
             clock,
             directory,
+            settings: self.settings,
             root_token: first.token.expose().to_owned(),
             canary: format!("CANARY-{:016x}", u64::from_be_bytes(random)),
             names: AtomicU32::new(0),

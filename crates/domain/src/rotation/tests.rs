@@ -92,8 +92,7 @@ fn r_3_and_r_4_each_moment_of_a_cycle_comes_at_its_time() {
 fn r_5_what_generates_is_neither_due_nor_overdue() {
     let mut secret = Secret::new(table("90d", "48h", "7d", true));
     secret.live(0, 200 * DAY);
-    let expected =
-        [(83 * DAY, "warn 7d"), (90 * DAY, "rotate"), (173 * DAY, "warn 7d"), (180 * DAY, "rotate")];
+    let expected = [(83 * DAY, "warn 7d"), (90 * DAY, "rotate"), (173 * DAY, "warn 7d"), (180 * DAY, "rotate")];
     assert_eq!(secret.words(), expected);
 }
 

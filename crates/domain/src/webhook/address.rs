@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::UrlHost;
+
 /// What kind of address it is. Everything but [`AddressClass::Public`] is refused unless an operator admits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressClass {
@@ -152,6 +154,17 @@ impl AddressRules {
         if within(&self.denied) || (class != Public && !within(&self.allowed)) { Err(class) } else { Ok(()) }
     }
 
+    /// Whether plain HTTP may go to a host, for all that is known before its name is resolved.
+    pub fn may_admit_plain(&self, host: &UrlHost) -> bool {
+        let loopback = [IpNet::V4(v4(127, 0, 0, 0, 8)), IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128))];
+        let overlap = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
+        self.allow_http
+            || match host {
+                UrlHost::Address(address) => self.admits_plain(*address) && self.check(*address).is_ok(),
+                UrlHost::Name(_) => self.allowed.iter().any(|net| loopback.iter().any(|home| overlap(net, home))),
+            }
+    }
+
     /// Whether plain HTTP may go to an address that [`AddressRules::check`] admits.
     pub fn admits_plain(&self, address: IpAddr) -> bool {
         self.allow_http || address.to_canonical().is_loopback()
@@ -220,7 +233,9 @@ mod tests {
         for (text, class) in table {
             assert_eq!(refused(text), Some(class), "{text}");
         }
-        for public in ["1.1.1.1", "172.32.0.1", "172.15.0.1", "100.63.0.1", "100.128.0.1", "168.63.129.17", "223.255.255.1"] {
+        for public in
+            ["1.1.1.1", "172.32.0.1", "172.15.0.1", "100.63.0.1", "100.128.0.1", "168.63.129.17", "223.255.255.1"]
+        {
             assert_eq!(refused(public), None, "{public}");
         }
         for public in ["2606:4700::1111", "2a00::1", "64:ff9b::1.1.1.1", "2002:101:101::1", "2001:200::1"] {
@@ -259,7 +274,15 @@ mod tests {
         let rules = AddressRules::default();
         assert!(rules.admits_plain(ip("127.0.0.1")) && rules.admits_plain(ip("::ffff:127.1.2.3")));
         assert!(!rules.admits_plain(ip("10.0.0.1")) && !rules.admits_plain(ip("1.1.1.1")));
-        assert!(AddressRules { allow_http: true, ..rules }.admits_plain(ip("10.0.0.1")));
+        assert!(AddressRules { allow_http: true, ..rules.clone() }.admits_plain(ip("10.0.0.1")));
+        let (home, name) = (UrlHost::Address(ip("127.0.0.1")), UrlHost::Name("localhost".to_owned()));
+        assert!(!rules.may_admit_plain(&home) && !rules.may_admit_plain(&name));
+        let admitting = |net: &str| AddressRules { allowed: vec![net.parse().unwrap()], ..AddressRules::default() };
+        for net in ["127.0.0.0/8", "127.0.0.1/32", "0.0.0.0/0"] {
+            assert!(admitting(net).may_admit_plain(&home) && admitting(net).may_admit_plain(&name), "{net}");
+        }
+        assert!(!admitting("127.0.0.2/32").may_admit_plain(&home) && !admitting("10.0.0.0/8").may_admit_plain(&name));
+        assert!(admitting("::1/128").may_admit_plain(&name));
     }
 
     proptest! {

@@ -79,6 +79,11 @@ impl Health {
         Self { recent, failing_since }
     }
 
+    /// Whether the newest attempt failed.
+    pub const fn last_failed(self) -> bool {
+        self.recent & 1 == 1
+    }
+
     /// Whether it has been failing for too long.
     pub fn is_hopeless(self, now: Timestamp) -> bool {
         self.failing_since.is_some_and(|since| now >= since.plus_seconds(GIVE_UP_AFTER_SECONDS))

@@ -86,12 +86,22 @@ mod tests {
 
     #[test]
     fn a_url_is_https_and_has_no_user() {
-        for good in ["https://hooks.example/x", "https://hooks.example:8443/a?b=c#d", "HTTPS://Hooks.Example", "https://[::1]/"] {
+        for good in
+            ["https://hooks.example/x", "https://hooks.example:8443/a?b=c#d", "HTTPS://Hooks.Example", "https://[::1]/"]
+        {
             assert_eq!(TargetUrl::parse(good).unwrap().as_str(), good);
         }
         assert!(TargetUrl::parse("http://hooks.example/").unwrap().is_plain());
         assert!(!TargetUrl::parse("HTTPS://hooks.example/").unwrap().is_plain());
-        for bad in ["", "hooks.example", "ftp://hooks.example/", "file:///etc/passwd", "https://", "https:// x/", "https://a\n.b/"] {
+        for bad in [
+            "",
+            "hooks.example",
+            "ftp://hooks.example/",
+            "file:///etc/passwd",
+            "https://",
+            "https:// x/",
+            "https://a\n.b/",
+        ] {
             assert_eq!(TargetUrl::parse(bad), Err(UrlError::NoUrl), "{bad}");
         }
         for user in ["https://u@h.example/", "https://u:p@h.example/", "https://@h.example/", "https://:@h.example/"] {
@@ -107,7 +117,16 @@ mod tests {
     #[test]
     fn an_address_is_found_in_every_spelling() {
         let loopback = UrlHost::Address("127.0.0.1".parse().unwrap());
-        for spelling in ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "%3127.0.0.1", "１２７.0.0.1"] {
+        for spelling in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "127.0.0.1.",
+            "%3127.0.0.1",
+            "１２７.0.0.1",
+        ] {
             assert_eq!(TargetUrl::parse(&format!("https://{spelling}/")).unwrap().host(), loopback, "{spelling}");
         }
         let mapped = TargetUrl::parse("https://[::ffff:127.0.0.1]/").unwrap().host();

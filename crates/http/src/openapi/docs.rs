@@ -1,6 +1,8 @@
 //! What each route takes and answers, beside what the table and the types say themselves.
 
-use scaivault_api::{audit, batch, identity, policy, rotation_policy, secret, secret_policy, subscription, system, token};
+use scaivault_api::{
+    audit, batch, identity, policy, rotation_policy, secret, secret_policy, subscription, system, token, webhook,
+};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -71,6 +73,7 @@ pub(super) fn all() -> Vec<Doc> {
     docs.extend(rotation_policies());
     docs.extend(secret_policies());
     docs.extend(audits());
+    docs.extend(webhooks());
     docs.extend(subscriptions());
     docs.extend(tokens());
     docs.extend(identities());
@@ -256,12 +259,35 @@ fn audits() -> Vec<Doc> {
     ]
 }
 
+fn webhooks() -> Vec<Doc> {
+    use webhook::*;
+    const ALL: &str = "/v1/webhooks";
+    const ONE: &str = "/v1/webhooks/{id}";
+    vec![
+        doc("GET", ALL, "List webhooks, by name").query(PAGE).ok::<WebhookList>(),
+        doc("POST", ALL, "Have events posted to an address").body::<NewWebhook>().created::<Webhook>(),
+        doc("GET", ONE, "A webhook, and how it goes").ok::<WebhookDetails>(),
+        doc("PATCH", ONE, "Change a webhook; a new secret overlaps with the old one")
+            .body::<WebhookPatch>()
+            .ok::<Webhook>(),
+        doc("DELETE", ONE, "Delete a webhook and what waits for it").bare("204"),
+        doc("POST", "/v1/webhooks/{id}/test", "Post a test event at once").ok::<WebhookTested>(),
+        doc("GET", "/v1/webhooks/{id}/deliveries", "What was posted in the last 30 days, newest first")
+            .query(&["status", "limit", "cursor"])
+            .ok::<WebhookDeliveryList>(),
+        doc("POST", "/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", "Post the same event once more")
+            .answer::<Redelivery>("202"),
+    ]
+}
+
 fn subscriptions() -> Vec<Doc> {
     use subscription::*;
     const ALL: &str = "/v1/subscriptions";
     const ONE: &str = "/v1/subscriptions/{id}";
     vec![
-        doc("GET", ALL, "List subscriptions, by name: one's own, with scope admin all").query(PAGE).ok::<SubscriptionList>(),
+        doc("GET", ALL, "List subscriptions, by name: one's own, with scope admin all")
+            .query(PAGE)
+            .ok::<SubscriptionList>(),
         doc("POST", ALL, "Subscribe to the events of some paths").body::<NewSubscription>().created::<Subscription>(),
         doc("GET", ONE, "A subscription").ok::<Subscription>(),
         doc("PATCH", ONE, "Change a subscription; how it is delivered stays")
@@ -293,6 +319,10 @@ fn systems() -> Vec<Doc> {
         doc("POST", "/v1/sys/unseal", "Unseal").body::<UnsealRequest>().ok::<SealStatus>(),
         doc("POST", "/v1/sys/seal", "Seal: keys are wiped from memory").ok::<SealStatus>(),
         doc("GET", "/v1/sys/keys", "Which keys there are; never the keys").ok::<Keys>(),
+        doc("GET", "/v1/sys/jobs", "What the server has to do, and what it gave up").query(&["limit"]).ok::<Jobs>(),
+        doc("POST", "/v1/sys/jobs/retry", "Have a job that was given up tried again")
+            .body::<JobRetry>()
+            .ok::<RetriedJob>(),
     ]
 }
 

@@ -109,7 +109,29 @@ fn message(item: &StreamItem) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+    use tokio::sync::mpsc;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comment_goes_out_every_fifteen_seconds_whatever_happens() {
+        let (sender, items) = mpsc::channel(1);
+        let mut body = Messages::new(EventStream::new(items));
+        let begun = Instant::now();
+        let next = async |body: &mut Messages| {
+            let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            (begun.elapsed().as_secs(), frame)
+        };
+        assert_eq!(next(&mut body).await, (15, COMMENT));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        sender.send(StreamItem::Gap).await.unwrap();
+        assert_eq!(next(&mut body).await, (20, Bytes::from(GAP)));
+        assert_eq!(next(&mut body).await, (30, COMMENT));
+        assert_eq!(next(&mut body).await, (45, COMMENT));
+        drop(sender);
+        assert!(body.frame().await.is_none());
+    }
 
     #[test]
     fn a_message_has_three_lines_and_a_blank_one() {

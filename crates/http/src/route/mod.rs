@@ -11,3 +11,4 @@ pub(crate) mod secret_policy;
 pub(crate) mod subscription;
 pub(crate) mod system;
 pub(crate) mod token;
+pub(crate) mod webhook;

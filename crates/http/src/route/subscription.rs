@@ -8,15 +8,17 @@ use scaivault_domain::event::EventPatterns;
 use scaivault_domain::glob::Glob;
 use scaivault_domain::id::EventId;
 use scaivault_domain::secret::SecretType;
+use scaivault_domain::webhook::AddressRules;
 use scaivault_service::event::Interest;
 use scaivault_service::page::Page;
 use scaivault_service::subscription::{
-    AcknowledgeEvents, Acknowledged, CreateSubscription, DeleteSubscription, Delivery, DeliveryChoice,
-    GetSubscription, ListSubscriptions, PollSubscription, Subscription, UpdateSubscription,
+    AcknowledgeEvents, Acknowledged, CreateSubscription, DeleteSubscription, Delivery, DeliveryChange, DeliveryChoice,
+    DeliveryKind, GetSubscription, ListSubscriptions, PollSubscription, Subscription, UpdateSubscription,
 };
 use scaivault_service::{Admitted, Code, Error, FaultCode, Result, Vault};
 use serde_json::value::RawValue;
 
+use super::webhook::{SigningSecret, Target, previous_secret_ttl};
 use crate::extract::{Boolean, Controls, Faults, Integer, List, ObjectReader, OneOf, Patch, Text, present};
 use crate::input::Input;
 use crate::reply::Reply;
@@ -36,13 +38,7 @@ const EVENT_ID_CHARS: usize = 128;
 
 const READ_ONLY: [&str; 5] = ["id", "status", "identity_id", "created_at", "updated_at"];
 
-const KINDS: OneOf<Kind> = OneOf(&[("polling", Kind::Polling), ("webhook", Kind::Webhook)]);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Polling,
-    Webhook,
-}
+const KINDS: OneOf<DeliveryKind> = OneOf(&[("polling", DeliveryKind::Polling), ("webhook", DeliveryKind::Webhook)]);
 
 pub(crate) fn list(input: &Input<'_>) -> Result<ListSubscriptions> {
     let faults = Faults::new();
@@ -123,7 +119,7 @@ pub(crate) fn create(input: &Input<'_>) -> Result<CreateSubscription> {
     let paths = body.require("paths", &texts(MAX_PATHS)).and_then(|texts| globs(&texts, &faults));
     let events = body.require("events", &texts(MAX_EVENTS)).and_then(|texts| patterns(texts, "events", &faults));
     let filters = filters(body.patch_nested("filters"));
-    let delivery = new_delivery(body.nested("delivery"));
+    let delivery = new_delivery(body.nested("delivery"), &input.vault.settings().webhook_addresses);
     let enabled = body.patch("enabled", &Boolean).set().unwrap_or(true);
     body.finish();
     faults.finish()?;
@@ -133,19 +129,27 @@ pub(crate) fn create(input: &Input<'_>) -> Result<CreateSubscription> {
         secret_type: filters.secret_type.flatten(),
         tags: filters.tags.unwrap_or_default(),
     };
-    Ok(CreateSubscription { name: present(name)?, interest, delivery: present(delivery)?, enabled })
+    Ok(CreateSubscription { name: present(name)?, interest, delivery: present(delivery)?, enabled, verdict: Ok(()) })
 }
 
-fn new_delivery(mut reader: ObjectReader<'_>) -> Option<DeliveryChoice> {
-    let kind = reader.require("type", &KINDS);
-    let delivery = match kind? {
-        Kind::Polling => {
+fn new_delivery(mut reader: ObjectReader<'_>, rules: &AddressRules) -> Option<DeliveryChoice> {
+    let delivery = match reader.require("type", &KINDS) {
+        Some(DeliveryKind::Polling) => {
             let buffer_size = reader.get("buffer_size", &Integer(BUFFER_SIZES)).unwrap_or(DEFAULT_BUFFER_SIZE);
             not_for(&mut reader, &["url", "secret"], "is for delivery by webhook only");
             Some(DeliveryChoice::Polling { buffer_size })
         }
-        Kind::Webhook => {
-            reader.fault("type", FaultCode::NotAllowed, "is not there yet");
+        Some(DeliveryKind::Webhook) => {
+            let url = reader.require("url", &Target(rules));
+            let secret = reader.require("secret", &SigningSecret);
+            not_for(&mut reader, &["buffer_size"], "is for polling only");
+            url.zip(secret).map(|(url, secret)| DeliveryChoice::Webhook { url, secret })
+        }
+        None => {
+            // Of which kind the others are is not known.
+            for field in ["buffer_size", "url", "secret"] {
+                reader.raw(field);
+            }
             None
         }
     };
@@ -183,10 +187,7 @@ pub(crate) fn patch(input: &Input<'_>) -> Result<UpdateSubscription> {
     let paths = body.get("paths", &texts(MAX_PATHS)).and_then(|texts| globs(&texts, &faults));
     let events = body.get("events", &texts(MAX_EVENTS)).and_then(|texts| patterns(texts, "events", &faults));
     let filters = filters(body.patch_nested("filters"));
-    let mut delivery = body.nested("delivery");
-    let kind = delivery.get("type", &KINDS);
-    let buffer_size = delivery.get("buffer_size", &Integer(BUFFER_SIZES));
-    delivery.finish();
+    let delivery = delivery_change(body.nested("delivery"), &input.vault.settings().webhook_addresses);
     let enabled = body.patch("enabled", &Boolean).into_change().map(|enabled| enabled.unwrap_or(true));
     body.finish();
     faults.finish()?;
@@ -198,12 +199,22 @@ pub(crate) fn patch(input: &Input<'_>) -> Result<UpdateSubscription> {
         secret_type: filters.secret_type,
         tags: filters.tags,
         enabled,
-        delivery_type: kind.map(|kind| match kind {
-            Kind::Polling => "polling",
-            Kind::Webhook => "webhook",
-        }),
-        buffer_size,
+        delivery,
+        verdict: Ok(()),
     })
+}
+
+fn delivery_change(mut reader: ObjectReader<'_>, rules: &AddressRules) -> DeliveryChange {
+    let with_secret = reader.has("secret");
+    let change = DeliveryChange {
+        kind: reader.get("type", &KINDS),
+        buffer_size: reader.get("buffer_size", &Integer(BUFFER_SIZES)),
+        url: reader.get("url", &Target(rules)),
+        secret: reader.get("secret", &SigningSecret),
+        previous_secret_ttl_seconds: previous_secret_ttl(&mut reader, with_secret),
+    };
+    reader.finish();
+    change
 }
 
 pub(crate) fn delete(input: &Input<'_>) -> Result<DeleteSubscription> {
@@ -279,8 +290,11 @@ fn view(found: &Subscription) -> wire::Subscription {
         delivery: wire::SubscriptionDelivery {
             delivery_type: if buffer_size.is_some() { "polling" } else { "webhook" }.to_owned(),
             buffer_size,
-            url: None,
-            previous_secret_expires_at: None,
+            url: found.target.as_ref().map(|target| target.url.clone()),
+            previous_secret_expires_at: found
+                .target
+                .as_ref()
+                .map(|target| target.previous.as_ref().map(|previous| previous.ends_at.to_rfc3339_seconds())),
         },
         enabled: record.enabled,
         created_at: record.created_at.to_rfc3339_seconds(),

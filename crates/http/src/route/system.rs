@@ -8,14 +8,15 @@ use scaivault_domain::action::Action;
 use scaivault_domain::time::Timestamp;
 use scaivault_service::seal::SealStatus;
 use scaivault_service::system::{
-    API_VERSION, DetailedHealth, HealthDetails, KeyOverview, ListKeys, ReadMetrics, SealServer,
+    API_VERSION, DetailedHealth, HealthDetails, JobOverview, KeyOverview, ListKeys, LookAtJobs, ReadMetrics,
+    RetriedJob, RetryJob, SealServer,
 };
 use scaivault_service::{Code, Error, FaultCode, METRICS_CONTENT_TYPE, Readiness, Result};
 
 use crate::app::body;
 use crate::endpoint::{Answered, Call, Endpoint, Pending, query};
 use crate::extract::headers::BodyType;
-use crate::extract::{Boolean, Faults, Json, ObjectReader, Query, QueryReader, SecretText, Text, headers};
+use crate::extract::{Boolean, Faults, Json, ObjectReader, Query, QueryReader, SecretText, Text, headers, present};
 use crate::input::Input;
 use crate::reply::Reply;
 use crate::settings::MetricsExposure;
@@ -23,6 +24,9 @@ use crate::settings::MetricsExposure;
 /// Bodies of `/v1/sys` are small; these routes ask for no token.
 const BODY_LIMIT: usize = 16 * 1024;
 const PASSPHRASE_CHARS: usize = 1024;
+const DEFAULT_DEAD_JOBS: u32 = 50;
+const MAX_DEAD_JOBS: u32 = 200;
+const JOB_NAME_CHARS: usize = 500;
 
 pub(crate) async fn health(call: Call) -> Result<Reply> {
     no_parameters(&call)?;
@@ -112,7 +116,12 @@ pub(crate) fn detailed_view(health: HealthDetails, input: &Input<'_>) -> Result<
                 last_checkpoint: health.last_checkpoint.map(Timestamp::to_rfc3339_seconds),
                 lag_ms: health.audit_lag_ms,
             },
-            jobs: wire::JobsCheck { status: state(true), rotation_queue: 0, webhook_queue: health.webhook_queue, leases: 0 },
+            jobs: wire::JobsCheck {
+                status: state(true),
+                rotation_queue: health.rotation_queue,
+                webhook_queue: health.webhook_queue,
+                leases: 0,
+            },
             object_store: wire::ObjectStoreCheck { status: NOT_CONFIGURED.to_owned() },
         },
     }))
@@ -247,4 +256,45 @@ pub(crate) fn key_list(keys: Vec<KeyOverview>, _input: &Input<'_>) -> Result<Rep
         status: if key.is_active { "active" } else { "retiring" }.to_owned(),
     });
     Ok(Reply::json(&wire::Keys { keys: keys.collect(), jobs: Vec::new() }))
+}
+
+pub(crate) fn jobs(input: &Input<'_>) -> Result<LookAtJobs> {
+    let faults = Faults::new();
+    let mut query = input.query(&faults);
+    let limit = query.limit(DEFAULT_DEAD_JOBS, MAX_DEAD_JOBS);
+    query.finish();
+    faults.finish()?;
+    Ok(LookAtJobs { limit })
+}
+
+pub(crate) fn job_overview(jobs: JobOverview, _input: &Input<'_>) -> Result<Reply> {
+    let dead = jobs.dead.into_iter().map(|dead| wire::DeadJob {
+        kind: dead.key.kind,
+        subject: dead.key.subject,
+        tenant_id: Some(dead.tenant_id).filter(|id| !id.is_empty()),
+        failures: dead.failures,
+        error: dead.error,
+        died_at: dead.died_at.to_rfc3339_seconds(),
+    });
+    let dead = dead.collect();
+    Ok(Reply::json(&wire::Jobs { waiting: jobs.waiting, due: jobs.due, dead_count: jobs.dead_count, dead }))
+}
+
+pub(crate) fn retry_job(input: &Input<'_>) -> Result<RetryJob> {
+    let faults = Faults::new();
+    input.query(&faults).finish();
+    let mut body = input.body(&faults);
+    let kind = body.require("kind", &Text::chars(1..=JOB_NAME_CHARS));
+    let subject = body.require("subject", &Text::chars(1..=JOB_NAME_CHARS));
+    body.finish();
+    faults.finish()?;
+    Ok(RetryJob { kind: present(kind)?, subject: present(subject)? })
+}
+
+pub(crate) fn retried_job(job: &RetriedJob) -> Reply {
+    Reply::json(&wire::RetriedJob {
+        kind: job.kind.clone(),
+        subject: job.subject.clone(),
+        run_at: job.run_at.to_rfc3339_seconds(),
+    })
 }

@@ -74,12 +74,9 @@ impl Client {
     /// # Errors
     /// No answer, or one that is an error.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Failure> {
-        let response = self.patiently(request).await?;
-        let status = response.status();
-        let headers = response.headers().clone();
+        let response = self.accepted(request).await?;
         let body = response.bytes().await.map_err(|error| self.unreachable(error))?;
-        let body = Zeroizing::new(Vec::from(body));
-        if status.is_success() { Ok(Answer::new(body)) } else { Err(fault::failure(status.as_u16(), &headers, &body)) }
+        Ok(Answer::new(Zeroizing::new(Vec::from(body))))
     }
 
     /// Opens an answer without end.
@@ -87,10 +84,14 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub(crate) async fn open(&self, request: &Request) -> Result<Stream, Failure> {
+        self.accepted(request).await.map(Stream::new)
+    }
+
+    async fn accepted(&self, request: &Request) -> Result<Response, Failure> {
         let response = self.patiently(request).await?;
         let status = response.status();
         if status.is_success() {
-            return Ok(Stream::new(response));
+            return Ok(response);
         }
         let headers = response.headers().clone();
         let body = response.bytes().await.map_err(|error| self.unreachable(error))?;

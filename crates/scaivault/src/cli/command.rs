@@ -90,7 +90,7 @@ impl ClientCommand {
             Self::Run(alone) => alone.command.run(&Session::start(&alone.shared.after(early))?).await,
             Self::Watch(alone) => done(alone.command.run(&Session::start(&alone.shared.after(early))?).await),
             Self::Policies(group) => group.perform(early).await,
-            Self::Rotation(group) => group.perform(early).await,
+            Self::Rotation(group) => group.with(early, rotation::Rotation::run).await,
             Self::SecretPolicies(group) => group.perform(early).await,
             Self::Audit(group) => group.with(early, audit::Audit::run).await,
             Self::Webhooks(group) => group.perform(early).await,

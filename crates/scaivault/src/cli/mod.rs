@@ -22,6 +22,7 @@ use crate::output;
 use args::{Arguments, Command};
 use command::ClientCommand;
 use settings::Early;
+use show::text::printable;
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
@@ -46,7 +47,8 @@ pub(crate) fn main() -> ExitCode {
     match outcome {
         Ok(exit_code) => exit_code,
         Err(Failure { exit_code, line }) => {
-            output::notice(format_args!("scaivault: {line}"));
+            // It may quote a server, and through it anybody.
+            output::notice(format_args!("scaivault: {}", printable(&line)));
             ExitCode::from(exit_code)
         }
     }

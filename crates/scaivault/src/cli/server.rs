@@ -207,7 +207,9 @@ impl Served {
         let _ = rest.send(true);
         let ending = async { tokio::join!(jobs, maintenance) };
         if tokio::time::timeout(MAINTENANCE_ENDS_WITHIN, ending).await.is_err() {
-            tracing::warn!("jobs or maintenance did not end in time; what they had begun is taken up at the next start");
+            tracing::warn!(
+                "jobs or maintenance did not end in time; what they had begun is taken up at the next start"
+            );
         }
         self.vault.shut_down().await;
     }

@@ -137,7 +137,8 @@ impl Settings {
         if let Some(origin) = origin {
             given.push(("token", "(set)".to_owned(), origin));
         }
-        let debug = shared.debug || text(variable, "SCAIVAULT_DEBUG")?.is_some_and(|value| value != "0");
+        let debug =
+            shared.debug || text(variable, "SCAIVAULT_DEBUG")?.is_some_and(|value| value != "0" && value != "false");
         Ok(Self { base_url: base_url(&url)?, token, tenant_id, debug, given })
     }
 }

@@ -1,5 +1,7 @@
 //! `/v1/health`, `/v1/version`, `/v1/metrics` and `/v1/sys` (contract 12).
 
+use scaivault_store::StoreError;
+use scaivault_store::job::{self, Plan};
 use scaivault_testkit::TestApp;
 use serde_json::json;
 
@@ -169,4 +171,66 @@ async fn sys_is_the_super_admins() {
     admin.get("/v1/sys/keys").await.expect_error(403, "forbidden");
     admin.post_empty("/v1/sys/seal").await.expect_error(403, "forbidden");
     assert!(!app.vault.is_sealed());
+}
+
+/// Gives up a job as the server does after many failures.
+async fn give_up(app: &TestApp, kind: &'static str, subject: &'static str, tenant_id: &'static str) {
+    let now = app.now();
+    let write = app.vault.store().write(move |tx| {
+        job::plan(tx, &Plan { kind, subject, tenant_id, namespace: tenant_id, run_at: now }, now)?;
+        let found = job::due(tx, kind, now, 100)?.into_iter().find(|found| found.key.subject == subject);
+        let found = found.ok_or_else(|| StoreError::corrupt("it was just planned"))?;
+        let taken = job::take(tx, &found, now, now)?.ok_or_else(|| StoreError::corrupt("it is free"))?;
+        job::bury(tx, &taken, "internal_error: An internal error occurred", now)
+    });
+    write.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_shown_and_tried_again() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    assert_eq!(
+        root.get("/v1/sys/jobs").await.expect(200).json(),
+        json!({"waiting": 0, "due": 0, "dead_count": 0, "dead": []})
+    );
+    give_up(&app, "purge", "instance", "").await;
+    app.clock.advance(60);
+    give_up(&app, "secret_expiry", "sec_nothing", "tnt_default").await;
+    let shown = root.get("/v1/sys/jobs").await.expect(200).json();
+    assert_eq!(
+        shown,
+        json!({"waiting": 0, "due": 0, "dead_count": 2, "dead": [
+            {"kind": "secret_expiry", "subject": "sec_nothing", "tenant_id": "tnt_default", "failures": 1,
+             "error": "internal_error: An internal error occurred", "died_at": "2026-05-01T10:01:00Z"},
+            {"kind": "purge", "subject": "instance", "tenant_id": null, "failures": 1,
+             "error": "internal_error: An internal error occurred", "died_at": "2026-05-01T10:00:00Z"},
+        ]})
+    );
+    let one = root.get("/v1/sys/jobs?limit=1").await.expect(200).json();
+    assert_eq!((one["dead"].as_array().unwrap().len(), &one["dead_count"]), (1, &json!(2)));
+    root.get("/v1/sys/jobs?limit=0").await.expect_fault("limit", "range");
+    root.get("/v1/sys/jobs?limit=201").await.expect_fault("limit", "range");
+
+    let retried = root.post("/v1/sys/jobs/retry", json!({"kind": "purge", "subject": "instance"})).await.expect(200);
+    assert_eq!(retried.json(), json!({"kind": "purge", "subject": "instance", "run_at": "2026-05-01T10:01:00Z"}));
+    let shown = root.get("/v1/sys/jobs").await.expect(200).json();
+    assert_eq!((&shown["waiting"], &shown["due"], &shown["dead_count"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(app.settle().await, 1);
+    let shown = root.get("/v1/sys/jobs").await.expect(200).json();
+    assert_eq!((&shown["waiting"], &shown["due"]), (&json!(1), &json!(0)));
+    // It lives: there is nothing to be tried again.
+    let again = root.post("/v1/sys/jobs/retry", json!({"kind": "purge", "subject": "instance"})).await;
+    again.expect_error(404, "not_found");
+    root.post("/v1/sys/jobs/retry", json!({"kind": "purge"})).await.expect_fault("subject", "required");
+    let entries = root.get("/v1/audit/logs?action=system_change").await.expect(200).json();
+    let of_retry = entries["logs"].as_array().unwrap().iter().filter(|entry| entry["resource_id"] == "purge/instance");
+    assert_eq!(of_retry.count(), 2, "{entries}");
+
+    let admin = app.user("admin", &["admin"], &[]).await;
+    admin.get("/v1/sys/jobs").await.expect_error(403, "forbidden");
+    admin
+        .post("/v1/sys/jobs/retry", json!({"kind": "purge", "subject": "instance"}))
+        .await
+        .expect_error(403, "forbidden");
 }

@@ -22,7 +22,12 @@ const MOST_LOOKS: usize = 8;
 pub(crate) type Listener = fn(&Arc<Vault>, &mut WriteTx<'_>, &str, &[EventRecord], Timestamp) -> StoreResult<()>;
 
 /// Who is told.
-const LISTENERS: &[Listener] = &[crate::webhook::listen, crate::subscription::fan_out, #[cfg(test)] super::tests::listener];
+const LISTENERS: &[Listener] = &[
+    crate::webhook::listen,
+    crate::subscription::fan_out,
+    #[cfg(test)]
+    super::tests::listener,
+];
 
 /// Tenants whose events can't be handed on at the moment. It keeps nobody else's, and nothing is passed over: they wait.
 #[derive(Default)]
@@ -58,7 +63,7 @@ impl Delays {
 }
 
 impl Vault {
-    /// Hands on one batch. Answers how many events it was.
+    /// Hands on one batch. Answers how many events it was; a tenant whose events can't be handed on counts for one.
     ///
     /// # Errors
     /// Without the database; then nothing was handed on.
@@ -86,6 +91,7 @@ impl Vault {
                     self.runner.delays.lock().tenants.remove(tenant);
                 }
                 Err(error) => {
+                    count = count.saturating_add(1);
                     let failures = self.runner.delays.lock().failed(tenant, now);
                     tracing::error!(tenant, %error, failures, "events can't be handed on; they wait and are tried again");
                 }

@@ -40,7 +40,9 @@ impl Listening {
 
     /// Everybody looks up: the server is sealed, or shuts down.
     pub(crate) fn ring_all(&self) {
-        self.bells.lock().values().for_each(|bell| drop(bell.send_replace(())));
+        for bell in self.bells.lock().values() {
+            bell.send_replace(());
+        }
     }
 
     /// Begins the one waiting poll of a subscription; the one before it ends.

@@ -3,13 +3,13 @@
 mod dispatch;
 mod envelope;
 
-#[cfg(test)]
-mod tests;
-pub(crate) mod reads;
-mod violation;
 mod interest;
 mod listening;
+pub(crate) mod reads;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod violation;
 
 use scaivault_domain::access::{SecretScope, Space};
 use scaivault_domain::event::{EventBody, EventType};
@@ -23,12 +23,12 @@ use crate::vault::Vault;
 
 pub(crate) use dispatch::Delays;
 pub(crate) use envelope::envelope;
-pub(crate) use violation::Violations;
 pub use interest::Interest;
 pub(crate) use interest::Sight;
 pub(crate) use listening::Listening;
 pub(crate) use stream::is_held;
 pub use stream::{EventStream, OpenStream, StreamItem};
+pub(crate) use violation::Violations;
 
 /// What happened, before it is written down for those who may hear of it.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ struct About {
     path: String,
     secret_type: Option<&'static str>,
     tags: Vec<String>,
+    /// Whose policies are attached: of a shared secret, those of one tenant of many.
+    policy_tenant: Option<String>,
 }
 
 impl Happening {
@@ -67,13 +69,14 @@ impl Happening {
             path: record.path.clone(),
             secret_type: Some(record.secret_type.as_str()),
             tags: record.metadata.tags.clone(),
+            policy_tenant: Some(record.policy_tenant_id.clone()),
         };
         Self { body, about: Some(about), told_to: None }
     }
 
     /// At a path where there may be no secret. It passes no filter on type and tags, so that nobody learns of either.
     pub(crate) fn at_path(space: Space, path: &str, body: EventBody) -> Self {
-        let about = About { space, path: path.to_owned(), secret_type: None, tags: Vec::new() };
+        let about = About { space, path: path.to_owned(), secret_type: None, tags: Vec::new(), policy_tenant: None };
         Self { body, about: Some(about), told_to: None }
     }
 }
@@ -117,7 +120,9 @@ impl Vault {
             };
             let partner_id = match &happening.told_to {
                 // Only a super_admin reaches beyond the partner it acts in.
-                Some(tenant_id) if tenant_id != origin.tenant_id => tenant::find(tx, tenant_id)?.map(|home| home.partner_id),
+                Some(tenant_id) if tenant_id != origin.tenant_id => {
+                    tenant::find(tx, tenant_id)?.map(|home| home.partner_id)
+                }
                 Some(_) | None => None,
             };
             let partner_id = partner_id.unwrap_or_else(|| origin.partner_id.to_owned());
@@ -127,8 +132,9 @@ impl Vault {
                     continue;
                 }
                 // The policy is one of the tenant that attached it; another may have one of that name.
-                let rotation_policy = happening.body.rotation_policy().filter(|_| tenant_id == origin.tenant_id);
                 let about = happening.about.as_ref();
+                let policy_tenant = about.and_then(|about| about.policy_tenant.as_deref()).unwrap_or(origin.tenant_id);
+                let rotation_policy = happening.body.rotation_policy().filter(|_| tenant_id == policy_tenant);
                 let namespace = about.map(|_| if shared { origin.partner_id } else { origin.tenant_id });
                 let event = NewEvent {
                     partner_id: partner_id.clone(),

@@ -30,7 +30,7 @@ const BATCH: i64 = 200;
 /// Events on their way to the reader.
 const ON_THE_WAY: usize = 32;
 /// A reader that takes nothing this long is cut off. It waits in a task of its own: nobody else waits for it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How soon a token that ended ends its streams, whether something happens or not.
 const LOOK_AT_TOKEN: Duration = Duration::from_millis(400);
 /// Events under load come by the thousand a second: they are read together.
@@ -107,6 +107,10 @@ pub struct EventStream {
 }
 
 impl EventStream {
+    pub fn new(items: mpsc::Receiver<StreamItem>) -> Self {
+        Self { items }
+    }
+
     /// `None` at its end: the token ended, the reader was too slow, or the server stops.
     pub fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<StreamItem>> {
         self.items.poll_recv(cx)
@@ -131,7 +135,7 @@ impl Vault {
         let (sender, items) = mpsc::channel(ON_THE_WAY);
         let pump = Pump { vault: Arc::clone(self), caller, interest, after: start.after, sender, _place: place };
         tokio::spawn(pump.run(start.gap, ear));
-        Ok(EventStream { items })
+        Ok(EventStream::new(items))
     }
 }
 
@@ -219,8 +223,7 @@ impl Pump {
     }
 
     async fn read(&self) -> Result<Vec<EventRecord>> {
-        let (vault, tenant_id, after) =
-            (Arc::clone(&self.vault), self.caller.tenant_id().clone(), self.after.clone());
+        let (vault, tenant_id, after) = (Arc::clone(&self.vault), self.caller.tenant_id().clone(), self.after.clone());
         let read = move || vault.store.read(|view| event::after(view, tenant_id.as_str(), &after, BATCH));
         Ok(tokio::task::spawn_blocking(read).await.map_err(Error::internal)??)
     }
@@ -236,3 +239,7 @@ impl Pump {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -99,8 +99,10 @@ impl Vault {
         again: bool,
         now: Timestamp,
     ) -> Option<Happening> {
-        let by_policy =
-            matches!(error.code(), Code::AccessDenied | Code::IpNotAllowed | Code::MfaRequired | Code::TimeWindowViolation);
+        let by_policy = matches!(
+            error.code(),
+            Code::AccessDenied | Code::IpNotAllowed | Code::MfaRequired | Code::TimeWindowViolation
+        );
         // What a role alone opens, no policy denies: the partner's shared secrets.
         if !by_policy || space_of(target) != Some(Space::Tenant) {
             return None;
@@ -180,7 +182,9 @@ mod tests {
     fn memory_is_bounded_and_one_identity_silences_no_other() {
         let violations = Violations::default();
         let flood = |identity: &str, seconds| {
-            let admit = |number: &usize| violations.admit(identity, key_of(&[identity, &number.to_string()]), "r", false, at(seconds));
+            let admit = |number: &usize| {
+                violations.admit(identity, key_of(&[identity, &number.to_string()]), "r", false, at(seconds))
+            };
             (0..TOLD_OF_ONE * 2).filter(admit).count()
         };
         for identity in 0..TOLD_A_MINUTE / TOLD_OF_ONE {

@@ -50,6 +50,7 @@ impl Command for DeleteTenant {
         record.updated_at = cx.now;
         tenant::update(tx, &record)?;
         directory::end_all_in(tx, &record.id, cx.now)?;
+        job::hand_over(tx, &record.id, &record.partner_id)?;
         job::delete_all(tx, &record.id)?;
         event::delete_all(tx, &record.id)?;
         delivery_target::delete_all(tx, &record.id)?;

@@ -42,7 +42,9 @@ enum Owner {
     /// The server's own housekeeping.
     Server,
     Tenant(Arc<TenantRecord>),
-    Gone { deleted: bool },
+    Gone {
+        deleted: bool,
+    },
 }
 
 impl Vault {
@@ -96,7 +98,10 @@ impl Vault {
     }
 }
 
-fn owners_of(view: &mut ReadView<'_>, found: Vec<(JobKind, JobRecord)>) -> StoreResult<Vec<(JobKind, JobRecord, Owner)>> {
+fn owners_of(
+    view: &mut ReadView<'_>,
+    found: Vec<(JobKind, JobRecord)>,
+) -> StoreResult<Vec<(JobKind, JobRecord, Owner)>> {
     let mut tenants: HashMap<String, Option<Arc<TenantRecord>>> = HashMap::new();
     let mut owned = Vec::with_capacity(found.len());
     for (kind, found) in found {

@@ -58,7 +58,8 @@ pub(crate) fn pause_after(failures: i64) -> i64 {
 
 /// Runs `work` so that a panic in it is an error of its own: on the writer it would take everybody else's changes with it.
 pub(crate) fn caught<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(StoreError::corrupt("the server's own work panicked").into()))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(StoreError::corrupt("the server's own work panicked").into()))
 }
 
 pub(super) fn unrecorded(error: Error) -> StoreError {

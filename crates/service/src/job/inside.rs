@@ -116,7 +116,8 @@ impl Vault {
         let (vault, batch) = (Arc::clone(self), Arc::clone(batch));
         let run_all = self.store.write(move |tx| {
             let now = vault.clock.now();
-            let run = |prepared: &Prepared| match job::take(tx, &prepared.found, now, now.plus_seconds(LEASE_SECONDS))? {
+            let run = |prepared: &Prepared| match job::take(tx, &prepared.found, now, now.plus_seconds(LEASE_SECONDS))?
+            {
                 Some(taken) => vault.run_taken(tx, prepared, taken, Making::default(), now),
                 None => Ok(Ran::Gone),
             };
@@ -137,7 +138,8 @@ impl Vault {
                 }
                 Err(error) => {
                     let found = prepared.found.clone();
-                    let written = self.write_failure(error.into(), move |tx, now| job::take(tx, &found, now, now)).await;
+                    let written =
+                        self.write_failure(error.into(), move |tx, now| job::take(tx, &found, now, now)).await;
                     match written {
                         Ok(()) => all.push(Ran::Settled(Vec::new())),
                         Err(error) => {

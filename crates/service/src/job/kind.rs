@@ -52,6 +52,7 @@ kinds! {
     Deliver = "webhook", "system:webhooks", Outside(webhook::deliver);
     EndPreviousSecret = "webhook_secret_end", "system:webhooks", Inside(webhook::end_previous_secret);
     DropDeliveries = "delivery_retention", "system:cleanup", Outside(maintenance::drop_deliveries);
+    DropRotationHistory = "rotation_history", "system:cleanup", Outside(maintenance::drop_rotation_history);
     // Of no server: for the tests of the runner.
     @tests
     TestInside = "test_inside", Inside(super::tests::inside);
@@ -67,6 +68,13 @@ impl JobKind {
     }
 
     /// The server's own housekeeping: one of each, from the first start on.
-    pub(crate) const HOUSEKEEPING: &'static [JobKind] =
-        &[Self::PurgeSecrets, Self::DropKeptAnswers, Self::DropAccessCounts, Self::CutAudit, Self::DropEvents, Self::DropDeliveries];
+    pub(crate) const HOUSEKEEPING: &'static [JobKind] = &[
+        Self::PurgeSecrets,
+        Self::DropKeptAnswers,
+        Self::DropAccessCounts,
+        Self::CutAudit,
+        Self::DropEvents,
+        Self::DropDeliveries,
+        Self::DropRotationHistory,
+    ];
 }

@@ -96,7 +96,11 @@ impl Runner {
         *turns = turns.saturating_add(1);
         if *turns > MOST_AT_ONCE {
             if *turns == MOST_AT_ONCE + 1 {
-                tracing::warn!(kind = key.kind, subject = key.subject, "a job goes on at once all the time; it is slowed");
+                tracing::warn!(
+                    kind = key.kind,
+                    subject = key.subject,
+                    "a job goes on at once all the time; it is slowed"
+                );
             }
             return soon;
         }
@@ -256,7 +260,10 @@ impl Vault {
         if recalled == 0 {
             self.runner.clock.lock().recalling = false;
         } else {
-            tracing::info!(jobs = recalled, "the clock went back: jobs that were planned in the future are looked at now");
+            tracing::info!(
+                jobs = recalled,
+                "the clock went back: jobs that were planned in the future are looked at now"
+            );
         }
         Ok(recalled > 0)
     }

@@ -212,7 +212,8 @@ async fn a_job_that_the_database_refuses_does_not_stop_its_batch() {
             "CREATE TRIGGER cursed BEFORE UPDATE ON job WHEN NEW.subject = 'batch/cursed' AND NEW.claim > OLD.claim
              BEGIN SELECT RAISE({kind}, 'on purpose'); END"
         ));
-        test.vault.run_due_jobs().await.unwrap();
+        // In the end it is alone, and what can't even be marked as failed is taken for trouble with the database.
+        test.vault.run_due_jobs().await.unwrap_err();
         for number in 0..10 {
             let subject = format!("batch/{number}/ok");
             assert_eq!(entries(&test, &subject), if kind == "ABORT" { 1 } else { 2 }, "{subject}");
@@ -362,7 +363,10 @@ async fn a_sealed_server_runs_nothing_and_counts_no_failure() {
     assert_eq!(test.vault.run_due_jobs().await.unwrap(), 0);
     assert_eq!(look(&test).await.len(), 0);
     assert_eq!(runs("sealed/ok"), 0);
-    assert_eq!(test.count("SELECT failures + claim FROM job WHERE subject = 'sealed/ok'"), test.vault.now().as_micros());
+    assert_eq!(
+        test.count("SELECT failures + claim FROM job WHERE subject = 'sealed/ok'"),
+        test.vault.now().as_micros()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

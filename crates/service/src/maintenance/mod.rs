@@ -102,11 +102,18 @@ pub(crate) fn cut_audit(vault: Arc<Vault>, _: JobRecord) -> Doing {
 }
 
 pub(crate) fn drop_events(vault: Arc<Vault>, _: JobRecord) -> Doing {
-    Box::pin(async move { sweep(&vault, || vault.event_step()).await })
+    Box::pin(async move {
+        let step = || async { Ok(vault.event_step().await?.saturating_add(vault.buffer_step().await?)) };
+        sweep(&vault, step).await
+    })
 }
 
 pub(crate) fn drop_deliveries(vault: Arc<Vault>, _: JobRecord) -> Doing {
     Box::pin(async move { sweep(&vault, || vault.delivery_step()).await })
+}
+
+pub(crate) fn drop_rotation_history(vault: Arc<Vault>, _: JobRecord) -> Doing {
+    Box::pin(async move { sweep(&vault, || vault.rotation_history_step()).await })
 }
 
 /// Runs a bounded step until it has nothing left to do, so that requests get their turn between two.

@@ -100,7 +100,9 @@ fn plan_with(
     adjust(&mut standing.progress);
     standing.save(tx, record)?;
     let (kind, subject) = (JobKind::Rotation.as_str(), record.id.as_str());
-    match standing.next_look() {
+    // The job sets right what a clock that was ahead has written.
+    let is_ahead = record.last_rotated_at.is_some_and(|last| cycle_start(last, now) != last);
+    match standing.next_look().map(|at| if is_ahead { now } else { at }) {
         // The policies are those of one tenant, also where another one writes to a shared secret.
         Some(run_at) => {
             let tenant_id = record.policy_tenant_id.as_str();

@@ -30,8 +30,7 @@ impl Query for ListRotationHistory {
         let policy = existing(view, permit, &self.policy_id)?;
         cx.touched(&*policy.id);
         let before = single_after(self.after.as_deref())?;
-        let found =
-            rotation_history::list(view, permit.tenant(), &policy.id, self.fate, before, one_more(self.limit))?;
+        let found = rotation_history::list(view, permit.tenant(), &policy.id, self.fate, before, one_more(self.limit))?;
         let page = Page::cut(found, self.limit, |last| vec![last.id.clone()]);
         cx.note("returned", page.items.len());
         Ok(page)

@@ -15,7 +15,7 @@ pub use change::{CreateRotationPolicy, DeleteRotationPolicy, SetRotationPolicyAc
 pub use due::{DueSecret, ListDueSecrets};
 pub use history::ListRotationHistory;
 pub use read::{GetRotationPolicy, ListRotationPolicies};
-pub use rotate::{MOST_ROTATED, RotatePolicySecrets};
+pub use rotate::{MOST_ROTATED, RotatePolicySecrets, RotationReport};
 pub use scaivault_store::rotation_history::HistoryItem;
 pub use scaivault_store::rotation_policy::RotationPolicyListed;
 pub use schedule::schedule_faults;

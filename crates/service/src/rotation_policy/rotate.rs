@@ -5,10 +5,10 @@ use scaivault_domain::action::Action;
 use scaivault_domain::id::RotationHistoryId;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::rotation::{Fate, Trigger};
+use scaivault_store::WriteTx;
 use scaivault_store::rotation_history::{self, HistoryItem};
 use scaivault_store::rotation_policy::{self, RotationPolicyRecord};
 use scaivault_store::secret::SecretRecord;
-use scaivault_store::WriteTx;
 use serde_json::Value;
 
 use super::{existing, history, turn};
@@ -27,6 +27,12 @@ pub struct RotatePolicySecrets {
     /// At most [`MOST_ROTATED`]; `None`: every attached secret.
     pub paths: Option<Vec<SecretPath>>,
     pub reason: Option<String>,
+}
+
+/// What became of each, in path order.
+#[derive(Debug, Clone)]
+pub struct RotationReport {
+    pub items: Vec<HistoryItem>,
 }
 
 /// A secret that is to be rotated; without a record it is not attached.
@@ -51,7 +57,7 @@ impl Refused {
 }
 
 impl Operation for RotatePolicySecrets {
-    type Output = Vec<HistoryItem>;
+    type Output = RotationReport;
     const ACTION: Action = Action::RotationRotate;
 
     fn target(&self) -> Target {
@@ -60,7 +66,7 @@ impl Operation for RotatePolicySecrets {
 }
 
 impl Command for RotatePolicySecrets {
-    fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Vec<HistoryItem>> {
+    fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<RotationReport> {
         let policy = existing(tx, permit, &self.policy_id)?;
         cx.touched(&*policy.id);
         if let Some(reason) = &self.reason {
@@ -79,7 +85,7 @@ impl Command for RotatePolicySecrets {
         if cx.making.lacks_something() {
             return Err(Error::internal("values have to be made first"));
         }
-        Ok(items)
+        Ok(RotationReport { items })
     }
 }
 
@@ -141,22 +147,21 @@ impl RotatePolicySecrets {
         let Some(record) = wanted.record else {
             return Ok(Err(Refused::before_anything(not_found(&wanted.path), Some(grant))));
         };
-        let rotated = match can_generate(policy) {
-            Err(error) => Err(error),
-            Ok(()) => {
-                let how = (Trigger::Manual, self.reason.as_deref());
-                turn::generate_and_rotate(tx, cx, permit.secrets(), &record, policy, how)?
-            }
-        };
-        let done = match rotated {
+        if let Err(error) = can_generate(policy) {
+            let item = history::failed(tx, cx, &record, policy, Trigger::Manual, &error)?;
+            return Ok(Err(Refused { error, grant: Some(grant.clone()), item: Some(item) }));
+        }
+        let how = (Trigger::Manual, self.reason.as_deref());
+        let done = match turn::generate_and_rotate(tx, cx, permit.secrets(), &record, policy, how)? {
             Ok(done) => done,
+            // This run comes to nothing, and who only lacks a value has not failed.
+            Err(error) if cx.making.lacks_something() => {
+                return Ok(Err(Refused::before_anything(error, Some(grant))));
+            }
             Err(error) => {
-                // What only lacks a value has not failed: this run comes to nothing.
-                let item = match cx.making.lacks_something() {
-                    true => None,
-                    false => Some(history::failed(tx, cx, &record, policy, Trigger::Manual, &error)?),
-                };
-                return Ok(Err(Refused { error, grant: Some(grant.clone()), item }));
+                turn::tell_failure(cx, permit.secrets(), &record, policy, &error, None);
+                let item = history::failed(tx, cx, &record, policy, Trigger::Manual, &error)?;
+                return Ok(Err(Refused { error, grant: Some(grant.clone()), item: Some(item) }));
             }
         };
         let mut extra = vec![

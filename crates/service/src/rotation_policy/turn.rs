@@ -5,6 +5,7 @@ use scaivault_domain::audit::AuditAction;
 use scaivault_domain::duration::Span;
 use scaivault_domain::event::{EventBody, FailureText};
 use scaivault_domain::rotation::{Step, Trigger, cycle_start};
+use scaivault_domain::time::Timestamp;
 use scaivault_store::rotation_policy::RotationPolicyRecord;
 use scaivault_store::secret::{self, SecretRecord};
 use scaivault_store::{StoreResult, WriteTx};
@@ -96,10 +97,8 @@ fn attempt(
     record: &SecretRecord,
     standing: &mut Standing,
 ) -> Result<bool> {
-    let mut extra = vec![
-        ("trigger", Value::from(Trigger::Scheduled.as_str())),
-        ("old_version", record.current_version.into()),
-    ];
+    let mut extra =
+        vec![("trigger", Value::from(Trigger::Scheduled.as_str())), ("old_version", record.current_version.into())];
     let how = (Trigger::Scheduled, None);
     let error = match generate_and_rotate(tx, work, scope, record, &standing.policy, how)? {
         Ok(done) => {
@@ -112,16 +111,27 @@ fn attempt(
     };
     let next_attempt_at = standing.progress.failed(work.now);
     history::failed(tx, work, record, &standing.policy, Trigger::Scheduled, &error)?;
-    let body = EventBody::RotationFailed {
-        rotation_policy_id: standing.policy.id.clone(),
-        error: FailureText { code: error.code().as_str().to_owned(), message: error.message().to_owned() },
-        next_attempt_at: Some(next_attempt_at),
-    };
-    work.emit(Happening::of_secret(scope, record, body));
+    tell_failure(work, scope, record, &standing.policy, &error, Some(next_attempt_at));
     let detail = error.internal_detail().map(crate::error::Internal::for_log);
     tracing::warn!(policy = standing.policy.id, code = error.code().as_str(), detail, "a rotation failed");
     leave_entry(work, record, standing, extra, Some(error));
     Ok(false)
+}
+
+pub(super) fn tell_failure(
+    work: &mut Work<'_>,
+    scope: &SecretScope,
+    record: &SecretRecord,
+    policy: &RotationPolicyRecord,
+    error: &Error,
+    next_attempt_at: Option<Timestamp>,
+) {
+    let body = EventBody::RotationFailed {
+        rotation_policy_id: policy.id.clone(),
+        error: FailureText { code: error.code().as_str().to_owned(), message: error.message().to_owned() },
+        next_attempt_at,
+    };
+    work.emit(Happening::of_secret(scope, record, body));
 }
 
 /// A rotation with a value that the server made.

@@ -43,8 +43,7 @@ impl Command for RestoreSecret {
         record.trash = None;
         secret::update(tx, scope, &record)?;
         life::plan(tx, scope, &record, cx.now)?;
-        let body =
-            EventBody::SecretRestored { version: record.current_version, restored_by: cx.actor().to_owned() };
+        let body = EventBody::SecretRestored { version: record.current_version, restored_by: cx.actor().to_owned() };
         cx.emit(Happening::of_secret(scope, &record, body));
         cx.note("version", record.current_version);
         overview(tx, record, cx.now)

@@ -177,9 +177,9 @@ impl WriteSecret {
             renew_expiry(&mut record, cx.now)?;
         }
         let attached = record.rotation.as_ref().map(|attached| attached.policy_id.as_str());
-        let stays = attached_before.as_ref().is_some_and(|(tenant, policy)| {
-            *tenant == record.policy_tenant_id && Some(policy.as_str()) == attached
-        });
+        let stays = attached_before
+            .as_ref()
+            .is_some_and(|(tenant, policy)| *tenant == record.policy_tenant_id && Some(policy.as_str()) == attached);
         // The PUT that attaches a policy starts its clock; every later one under an active policy is a rotation.
         let policy = if stays { attached_policy(tx, &record)?.filter(|policy| policy.is_active) } else { None };
         if let Some(policy) = policy {
@@ -303,7 +303,8 @@ pub(crate) fn attach_rotation(
     record.rotation =
         Some(RotationAttachment { policy_id: id.clone(), assigned_at: cx.now, assigned_by: cx.actor().to_owned() });
     let current = secret_version::find(tx, &record.id, record.current_version)?;
-    record.last_rotated_at = current.map(|version| version.created_at);
+    // Not from a time that is still to come: the clock may have been set back since.
+    record.last_rotated_at = current.map(|version| version.created_at.min(cx.now));
     Ok(())
 }
 

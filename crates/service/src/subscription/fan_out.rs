@@ -13,6 +13,7 @@ use super::owner::sight_of;
 use super::{interest_of, lapsed_before};
 use crate::event::Sight;
 use crate::vault::Vault;
+use crate::webhook::Queue;
 
 /// Gives each subscription what it asked for and its owner may see now.
 pub(crate) fn fan_out(
@@ -28,6 +29,7 @@ pub(crate) fn fan_out(
     }
     let Some(tenant) = tenant::find(tx, tenant_id)? else { return Ok(()) };
     let mut sights: HashMap<String, Sight> = HashMap::new();
+    let mut queue = Queue::new(vault, tenant_id, now);
     for record in listening {
         let wanted = wanted(&record, events);
         if wanted.is_empty() {
@@ -40,11 +42,19 @@ pub(crate) fn fan_out(
         let sight = sights.get(&record.owner_id);
         let sees = |found: &&EventRecord| sight.is_some_and(|sight| sight.sees(&found.event));
         let seen: Vec<&EventRecord> = wanted.into_iter().filter(sees).collect();
-        if !seen.is_empty() {
-            deliver(tx, tenant_id, &record, &seen, now)?;
+        if seen.is_empty() {
+            continue;
+        }
+        match record.delivery {
+            Delivery::Polling { buffer_size } => {
+                let buffer = Buffer { tenant_id, subscription_id: &record.id, size: buffer_size };
+                let ids: Vec<&str> = seen.iter().map(|found| found.id.as_str()).collect();
+                subscription_buffer::add(tx, buffer, &ids, lapsed_before(now).as_str())?;
+            }
+            Delivery::Webhook => seen.iter().try_for_each(|found| queue.push(tx, &record.id, found))?,
         }
     }
-    Ok(())
+    queue.finish(tx)
 }
 
 fn wanted<'e>(record: &SubscriptionRecord, events: &'e [EventRecord]) -> Vec<&'e EventRecord> {
@@ -57,22 +67,5 @@ fn wanted<'e>(record: &SubscriptionRecord, events: &'e [EventRecord]) -> Vec<&'e
             tracing::error!(subscription = record.id, %error, "a subscription can't be read; it is given nothing");
             Vec::new()
         }
-    }
-}
-
-fn deliver(
-    tx: &mut WriteTx<'_>,
-    tenant_id: &str,
-    record: &SubscriptionRecord,
-    events: &[&EventRecord],
-    now: Timestamp,
-) -> StoreResult<()> {
-    match record.delivery {
-        Delivery::Polling { buffer_size } => {
-            let buffer = Buffer { tenant_id, subscription_id: &record.id, size: buffer_size };
-            let ids: Vec<&str> = events.iter().map(|found| found.id.as_str()).collect();
-            subscription_buffer::add(tx, buffer, &ids, lapsed_before(now).as_str())
-        }
-        Delivery::Webhook => Ok(()),
     }
 }

@@ -6,14 +6,18 @@ mod fan_out;
 mod owner;
 mod poll;
 mod read;
+mod sending;
+mod update;
 
 pub use ack::{AcknowledgeEvents, Acknowledged};
-pub use change::{CreateSubscription, DeleteSubscription, DeliveryChoice, UpdateSubscription};
+pub use change::{CreateSubscription, DeleteSubscription, DeliveryChoice};
 pub use poll::{PollSubscription, Polled};
 pub use read::{GetSubscription, ListSubscriptions};
 pub use scaivault_store::subscription::{Delivery, SubscriptionRecord};
+pub use update::{DeliveryChange, DeliveryKind, UpdateSubscription};
 
 pub(crate) use fan_out::fan_out;
+pub(crate) use sending::given_up;
 
 use scaivault_domain::access::Permit;
 use scaivault_domain::event::EventPatterns;
@@ -21,6 +25,7 @@ use scaivault_domain::glob::Glob;
 use scaivault_domain::id::EventId;
 use scaivault_domain::scope::Scope;
 use scaivault_domain::time::Timestamp;
+use scaivault_store::delivery_target::{self, DeliveryTarget};
 use scaivault_store::{Database, StoreError, StoreResult, subscription};
 
 use crate::context::Context;
@@ -35,12 +40,16 @@ pub struct Subscription {
     pub record: SubscriptionRecord,
     /// Of the owner, as it is called now.
     pub identity_id: String,
+    /// Where it is sent; `None` for polling.
+    pub target: Option<DeliveryTarget>,
 }
 
 /// `status` in answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Active,
+    /// The newest attempt to deliver failed.
+    Failing,
     Paused,
 }
 
@@ -48,6 +57,7 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Failing => "failing",
             Self::Paused => "paused",
         }
     }
@@ -55,7 +65,11 @@ impl Status {
 
 impl Subscription {
     pub fn status(&self) -> Status {
-        if self.record.enabled { Status::Active } else { Status::Paused }
+        match &self.target {
+            _ if !self.record.enabled => Status::Paused,
+            Some(target) if target.health.last_failed() => Status::Failing,
+            Some(_) | None => Status::Active,
+        }
     }
 }
 
@@ -90,10 +104,14 @@ fn must_be_polled(record: &SubscriptionRecord) -> Result<()> {
     }
 }
 
-fn shown(db: &mut impl Database, record: SubscriptionRecord) -> Result<Subscription> {
+fn shown(db: &mut impl Database, permit: &Permit, record: SubscriptionRecord) -> Result<Subscription> {
     let owner = lookup::by_internal_id(db, &record.owner_id)?;
     let owner = owner.ok_or_else(|| Error::internal("a subscription without owner"))?;
-    Ok(Subscription { record, identity_id: owner.identity_id })
+    let target = match record.delivery {
+        Delivery::Polling { .. } => None,
+        Delivery::Webhook => delivery_target::find(db, permit.tenant(), &record.id)?,
+    };
+    Ok(Subscription { record, identity_id: owner.identity_id, target })
 }
 
 /// What is stored was checked when it came.
@@ -109,6 +127,6 @@ fn interest_of(record: &SubscriptionRecord) -> StoreResult<Interest> {
 }
 
 /// The first id that an event of the last seven days can have: older ones have lapsed.
-fn lapsed_before(now: Timestamp) -> EventId {
+pub(crate) fn lapsed_before(now: Timestamp) -> EventId {
     EventId::from_ulid(scaivault_domain::id::ulid(now.plus_seconds(-EVENTS_KEPT_SECONDS), [0; 10]))
 }

@@ -70,10 +70,8 @@ impl Query for Look {
         let scope = permit.tenant();
         let record = own(view, permit, cx, &self.id)?;
         must_be_polled(&record)?;
-        let mut polled = Polled {
-            dropped: subscription_buffer::dropped(view, scope, &record.id)?,
-            ..Polled::default()
-        };
+        let mut polled =
+            Polled { dropped: subscription_buffer::dropped(view, scope, &record.id)?, ..Polled::default() };
         let mut reached = self.after.clone();
         if let (Some(since), true) = (&self.since_event_id, self.after.is_empty()) {
             match is_held(view, scope.tenant().as_str(), since)? {
@@ -145,9 +143,7 @@ impl Vault {
         polled.gap = gap;
         if polled.dropped > 0 {
             let (tenant_id, dropped) = (admitted.caller.tenant_id().clone(), polled.dropped);
-            self.store
-                .write(move |tx| subscription_buffer::told(tx, tenant_id.as_str(), &look.id, dropped))
-                .await?;
+            self.store.write(move |tx| subscription_buffer::told(tx, tenant_id.as_str(), &look.id, dropped)).await?;
         }
         Ok(Answer { output: polled, outcome: Outcome::Done })
     }

@@ -36,7 +36,7 @@ impl Query for ListSubscriptions {
         let own = cx.caller.identity().internal_id.as_str();
         let owner = (!cx.caller.scopes().contains(Scope::Admin)).then_some(own);
         let found = subscription::list(view, permit.tenant(), owner, after, one_more(self.limit))?;
-        let found = found.into_iter().map(|record| shown(view, record)).collect::<Result<Vec<_>>>()?;
+        let found = found.into_iter().map(|record| shown(view, permit, record)).collect::<Result<Vec<_>>>()?;
         let page = Page::cut(found, self.limit, |last| vec![last.record.name.clone(), last.record.id.clone()]);
         cx.note("returned", page.items.len());
         Ok(page)
@@ -49,6 +49,6 @@ impl Query for GetSubscription {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<Subscription> {
         cx.touched(&self.id);
         let record = manageable(view, permit, cx, &self.id)?;
-        shown(view, record)
+        shown(view, permit, record)
     }
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 
 use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{ReadView, instance, webhook_delivery};
+use scaivault_store::{Database, ReadView, StoreResult, instance, job, webhook_delivery};
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::job::JobKind;
 use crate::metrics::Stopwatch;
 use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
@@ -80,6 +81,8 @@ pub struct HealthDetails {
     pub audit_lag_ms: i64,
     /// Deliveries that wait for an attempt.
     pub webhook_queue: i64,
+    /// Rotations that are due.
+    pub rotation_queue: i64,
 }
 
 impl HealthDetails {
@@ -97,6 +100,7 @@ impl Query for DetailedHealth {
         // A database that fails is what this answer is for; it must not be the end of it.
         let database = instance::exists(view).is_ok();
         let latency = stopwatch.elapsed();
+        let rotation_queue = rotation_queue(view, cx.now).unwrap_or_default();
         let webhook_queue = webhook_delivery::count_waiting(view).unwrap_or_default();
         let (pool_size, pool_available) = vault.store.pool();
         Ok(HealthDetails {
@@ -111,6 +115,12 @@ impl Query for DetailedHealth {
             last_checkpoint: vault.growth.last_checkpoint(),
             audit_lag_ms: vault.metrics.audit_lag_millis(),
             webhook_queue,
+            rotation_queue,
         })
     }
+}
+
+/// Rotations that are due and were not looked at yet.
+pub(super) fn rotation_queue(db: &mut impl Database, now: Timestamp) -> StoreResult<i64> {
+    job::count_due(db, JobKind::Rotation.as_str(), now)
 }

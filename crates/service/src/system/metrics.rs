@@ -6,6 +6,7 @@ use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::{ReadView, figures, webhook_delivery};
 
+use super::health::rotation_queue;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::metrics::Scrape;
@@ -42,7 +43,8 @@ impl Vault {
         };
         let (sealed, pool, secrets) = (self.is_sealed(), self.store.pool(), self.count_secrets());
         let webhook_queue = self.store.read(|view| webhook_delivery::count_waiting(view)).ok();
-        self.metrics.render(Scrape { sealed, pool, secrets, webhook_queue, buckets })
+        let rotation_queue = self.store.read(|view| rotation_queue(view, self.clock.now())).ok();
+        self.metrics.render(Scrape { sealed, pool, secrets, webhook_queue, rotation_queue, buckets })
     }
 
     /// As [`Vault::render_metrics`], for doors that ask for no token.

@@ -1,6 +1,7 @@
 //! The instance itself: its health, its seal, its keys (contract 12).
 
 mod health;
+mod jobs;
 mod keys;
 mod metrics;
 mod seal;
@@ -9,6 +10,7 @@ mod seal;
 mod tests;
 
 pub use health::{DetailedHealth, HealthDetails, Readiness};
+pub use jobs::{JobOverview, LookAtJobs, RetriedJob, RetryJob};
 pub use keys::{KeyOverview, ListKeys};
 pub use metrics::ReadMetrics;
 pub use seal::SealServer;

@@ -186,6 +186,9 @@ impl Run {
 
     async fn send(&self, found: &Arc<DeliveryRecord>) -> Result<()> {
         let delivery = &found.delivery;
+        if !self.vault.may_be_told(&self.scope, delivery).await? {
+            return self.vault.withdraw_delivery(&self.scope, found).await;
+        }
         let now = self.vault.clock.now();
         let headers = self.secrets.headers(&delivery.event_id, &delivery.event_type, &delivery.body, now);
         let attempted = self.vault.poster.post(&self.url, &headers, delivery.body.clone()).await;

@@ -6,7 +6,7 @@
 
 use scaivault_crypto::SecretString;
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
-use scaivault_domain::id::WebhookId;
+use scaivault_domain::id::{SubscriptionId, WebhookId};
 use scaivault_domain::time::Timestamp;
 use scaivault_domain::webhook::{Health, TargetUrl};
 use scaivault_store::delivery_target::{self, DeliveryTarget, PreviousSecret};
@@ -44,7 +44,8 @@ impl GivenUp {
 type Notice = fn(&mut WriteTx<'_>, &TenantScope, &str, GivenUp, Timestamp) -> StoreResult<Option<Happening>>;
 
 /// By the beginning of the id.
-const OWNERS: &[(&str, Notice)] = &[(WebhookId::PREFIX, super::given_up)];
+const OWNERS: &[(&str, Notice)] =
+    &[(WebhookId::PREFIX, super::given_up), (SubscriptionId::PREFIX, crate::subscription::given_up)];
 
 /// A target for `id`, switched on or off; still to be written.
 pub(crate) fn target(
@@ -84,8 +85,8 @@ pub(crate) fn change_secret(
     keep_seconds: i64,
 ) -> Result<()> {
     let before = std::mem::replace(&mut target.secret, sealed(work, scope, &target.id, secret)?);
-    target.previous = (keep_seconds > 0)
-        .then(|| PreviousSecret { secret: before, ends_at: work.now.plus_seconds(keep_seconds) });
+    target.previous =
+        (keep_seconds > 0).then(|| PreviousSecret { secret: before, ends_at: work.now.plus_seconds(keep_seconds) });
     tx.changed(scaivault_store::Change::Erased);
     match &target.previous {
         Some(previous) => {

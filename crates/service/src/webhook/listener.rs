@@ -39,7 +39,7 @@ pub(crate) fn listen(
     if ears.is_empty() {
         return Ok(());
     }
-    let mut queue = Queue::new(vault, tenant_id, now)?;
+    let mut queue = Queue::new(vault, tenant_id, now);
     let mut named_by: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for record in events {
         let Some(event_type) = EventType::parse(&record.event.event_type) else { continue };

@@ -24,7 +24,6 @@ use scaivault_store::{Database, StoreResult, WriteTx, webhook_delivery};
 use crate::error::{Code, Error, Result};
 use crate::event::Happening;
 use crate::vault::Vault;
-use destination::GivenUp;
 
 pub use change::{CreateWebhook, DeleteWebhook, UpdateWebhook};
 pub use read::{GetWebhook, ListDeliveries, ListWebhooks, WebhookDetails};
@@ -34,10 +33,10 @@ pub use scaivault_store::webhook_delivery::DeliveryRecord;
 pub use trial::{TestWebhook, Trial};
 
 pub(crate) use deliver::{Pace, deliver};
-pub(crate) use destination::end_previous_secret;
+pub(crate) use destination::{GivenUp, end_previous_secret};
 pub(crate) use listener::listen;
 pub(crate) use post::Poster;
-pub(crate) use queue::Queue;
+pub(crate) use queue::{DeliveryIds, Queue};
 
 /// How long the log of deliveries goes back.
 const DELIVERIES_KEPT_SECONDS: i64 = 30 * 86_400;

@@ -76,6 +76,19 @@ impl Vault {
         Ok(self.told(settled.await?))
     }
 
+    /// Drops a pending delivery that nobody may hear of any more. It leaves no trace: it never was.
+    pub(super) async fn withdraw_delivery(
+        self: &Arc<Self>,
+        scope: &TenantScope,
+        found: &Arc<DeliveryRecord>,
+    ) -> Result<()> {
+        let (scope, found) = (scope.clone(), Arc::clone(found));
+        let delivery = move |tx: &mut WriteTx<'_>| {
+            webhook_delivery::withdraw(tx, &scope, &found.delivery.target_id, &found.delivery.id)
+        };
+        Ok(self.store.write(delivery).await?)
+    }
+
     /// Writes down a delivery that was made at once and is never tried again.
     pub(super) async fn settle_trial(
         self: &Arc<Self>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parking_lot::Mutex;
 use scaivault_domain::id::{DeliveryId, Ulid};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::event::EventRecord;
@@ -9,6 +10,7 @@ use scaivault_store::webhook_delivery::{self, NewDelivery};
 use scaivault_store::{StoreError, StoreResult, WriteTx};
 
 use super::destination::hasten;
+use crate::error::Result;
 use crate::event::envelope;
 use crate::vault::Vault;
 
@@ -16,16 +18,15 @@ use crate::vault::Vault;
 pub(crate) struct Queue<'a> {
     tenant_id: &'a str,
     now: Timestamp,
-    next_id: Ulid,
+    vault: &'a Vault,
     /// Envelopes that were made, by event.
     bodies: BTreeMap<String, String>,
     targets: BTreeSet<String>,
 }
 
 impl<'a> Queue<'a> {
-    pub(crate) fn new(vault: &Vault, tenant_id: &'a str, now: Timestamp) -> StoreResult<Self> {
-        let next_id = vault.ulid(now).map_err(|error| StoreError::Unavailable(format!("{error:?}")))?;
-        Ok(Self { tenant_id, now, next_id, bodies: BTreeMap::new(), targets: BTreeSet::new() })
+    pub(crate) fn new(vault: &'a Vault, tenant_id: &'a str, now: Timestamp) -> Self {
+        Self { tenant_id, now, vault, bodies: BTreeMap::new(), targets: BTreeSet::new() }
     }
 
     /// One event for one target.
@@ -39,7 +40,7 @@ impl<'a> Queue<'a> {
             }
         };
         let delivery = NewDelivery {
-            id: DeliveryId::from_ulid(self.next_id).as_str().to_owned(),
+            id: self.vault.delivery_id(self.now).map_err(|error| StoreError::Unavailable(format!("{error:?}")))?,
             target_id: target_id.to_owned(),
             event_id: record.id.clone(),
             event_type: record.event.event_type.clone(),
@@ -47,8 +48,6 @@ impl<'a> Queue<'a> {
             body,
             created_at: self.now,
         };
-        // Rising within the batch, so that the log of deliveries shows events in their order.
-        self.next_id = Ulid(self.next_id.0.wrapping_add(1));
         webhook_delivery::insert(tx, self.tenant_id, &delivery)?;
         if !self.targets.contains(target_id) {
             self.targets.insert(target_id.to_owned());
@@ -59,5 +58,41 @@ impl<'a> Queue<'a> {
     /// Has the deliveries sent.
     pub(crate) fn finish(self, tx: &mut WriteTx<'_>) -> StoreResult<()> {
         self.targets.iter().try_for_each(|target_id| hasten(tx, self.tenant_id, target_id, self.now))
+    }
+}
+
+/// The newest id of a delivery. Within a millisecond they rise, so that the log of deliveries shows events in their order.
+#[derive(Default)]
+pub(crate) struct DeliveryIds(Mutex<Ulid>);
+
+impl DeliveryIds {
+    fn after(&self, fresh: Ulid) -> Ulid {
+        let mut last = self.0.lock();
+        let successor = Ulid(last.0.wrapping_add(1));
+        *last = if fresh.timestamp_ms() == last.timestamp_ms() { fresh.max(successor) } else { fresh };
+        *last
+    }
+}
+
+impl Vault {
+    pub(super) fn delivery_id(&self, now: Timestamp) -> Result<String> {
+        let id = self.delivery_ids.after(self.ulid(now)?);
+        Ok(DeliveryId::from_ulid(id).as_str().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_rise_within_a_millisecond() {
+        let ids = DeliveryIds::default();
+        let at = |millis, random| ids.after(Ulid::from_parts(millis, random));
+        let first = at(5, 1000);
+        let (second, third) = (at(5, 10), at(5, 5000));
+        assert!(first < second && second < third && third.random() == 5000);
+        assert!(at(6, 1) > third);
+        assert_eq!(at(4, 7), Ulid::from_parts(4, 7), "a clock that goes back is followed");
     }
 }

@@ -80,8 +80,7 @@ impl Query for ListDeliveries {
         let webhook = existing(view, scope, &self.webhook_id)?;
         cx.touched(&*webhook.target.id);
         let before = single_after(self.after.as_deref())?;
-        let found =
-            webhook_delivery::list(view, scope, &webhook.target.id, self.status, before, one_more(self.limit))?;
+        let found = webhook_delivery::list(view, scope, &webhook.target.id, self.status, before, one_more(self.limit))?;
         let page = Page::cut(found, self.limit, |last| vec![last.delivery.id.clone()]);
         cx.note("returned", page.items.len());
         Ok(page)

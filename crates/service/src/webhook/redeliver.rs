@@ -1,7 +1,6 @@
 //! `POST /v1/webhooks/{id}/deliveries/{delivery_id}/redeliver`: the same event once more, as a new delivery.
 
 use scaivault_domain::access::Permit;
-use scaivault_domain::id::DeliveryId;
 use scaivault_store::WriteTx;
 use scaivault_store::webhook_delivery::{self, NewDelivery};
 
@@ -32,7 +31,7 @@ impl Command for Redeliver {
             let message = "The webhook is switched off; PATCH enabled to true, or POST to its test";
             return Err(Error::new(Code::InvalidState, message).with("state", "disabled"));
         }
-        let id = DeliveryId::from_ulid(cx.ulid()?).as_str().to_owned();
+        let id = cx.vault.delivery_id(cx.now)?;
         let delivery = NewDelivery { id: id.clone(), created_at: cx.now, ..found.delivery };
         webhook_delivery::insert(tx, scope.tenant().as_str(), &delivery)?;
         destination::hasten(tx, scope.tenant().as_str(), &webhook.target.id, cx.now)?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use scaivault_domain::access::{Permit, TenantScope};
 use scaivault_domain::event::EventBody;
-use scaivault_domain::id::{DeliveryId, EventId};
+use scaivault_domain::id::EventId;
 use scaivault_domain::webhook::TargetUrl;
+use scaivault_store::WriteTx;
 use scaivault_store::event::{EventRecord, NewEvent};
 use scaivault_store::webhook::{self, WebhookRecord};
 use scaivault_store::webhook_delivery::NewDelivery;
-use scaivault_store::WriteTx;
 
 use super::existing;
 use super::post::Attempted;
@@ -73,7 +73,7 @@ async fn try_out(vault: &Arc<Vault>, caller: &Caller, id: &str) -> Result<Option
         event: event(caller, &scope, now)?,
     };
     let delivery = NewDelivery {
-        id: DeliveryId::from_ulid(vault.ulid(now)?).as_str().to_owned(),
+        id: vault.delivery_id(now)?,
         target_id: webhook.target.id,
         event_id: record.id.clone(),
         event_type: record.event.event_type.clone(),

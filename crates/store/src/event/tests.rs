@@ -10,7 +10,8 @@ fn plan_of(query: &str) -> String {
     let file = directory.path().join("store.db");
     let store = Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file } }).unwrap();
     let nothing = [Param::Null; 8];
-    let steps = store.read(|view| view.all(&format!("EXPLAIN QUERY PLAN {query}"), &nothing, |row| row.text(3))).unwrap();
+    let steps =
+        store.read(|view| view.all(&format!("EXPLAIN QUERY PLAN {query}"), &nothing, |row| row.text(3))).unwrap();
     store.close();
     steps.join("; ")
 }

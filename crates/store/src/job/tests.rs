@@ -1,8 +1,8 @@
 //! Which index each query takes. A table of a million jobs is looked at every second.
 
 use super::*;
-use crate::sql::Param;
 use crate::engine::sqlite::{SqliteLocation, SqliteOptions};
+use crate::sql::Param;
 use crate::store::Store;
 
 fn plan_of(query: &str) -> String {
@@ -10,7 +10,8 @@ fn plan_of(query: &str) -> String {
     let file = directory.path().join("store.db");
     let store = Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file } }).unwrap();
     let nothing = [Param::Null; 8];
-    let steps = store.read(|view| view.all(&format!("EXPLAIN QUERY PLAN {query}"), &nothing, |row| row.text(3))).unwrap();
+    let steps =
+        store.read(|view| view.all(&format!("EXPLAIN QUERY PLAN {query}"), &nothing, |row| row.text(3))).unwrap();
     store.close();
     steps.join("; ")
 }
@@ -19,7 +20,10 @@ fn plan_of(query: &str) -> String {
 fn what_is_looked_for_every_second_is_found_by_index() {
     for query in [due_query(), next_query()] {
         let steps = plan_of(&query);
-        assert!(steps.contains("USING INDEX job_due (kind=?") || steps.contains("USING COVERING INDEX job_due"), "{steps}");
+        assert!(
+            steps.contains("USING INDEX job_due (kind=?") || steps.contains("USING COVERING INDEX job_due"),
+            "{steps}"
+        );
         assert!(!steps.contains("TEMP B-TREE") && !steps.contains("SCAN"), "{steps}");
     }
     let steps = plan_of("SELECT COUNT(*) FROM job WHERE died_at IS NULL AND kind = $1 AND run_at <= $2");

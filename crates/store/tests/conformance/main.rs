@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod events;
+mod jobs;
 mod listing;
+mod lives;
+mod rotation;
 mod secrets;
 mod transactions;
 

@@ -8,7 +8,7 @@ use scaivault_domain::time::Timestamp;
 use scaivault_service::Result;
 use scaivault_service::page::Page;
 use scaivault_service::rotation_policy::{
-    DueSecret, HistoryItem, ListDueSecrets, ListRotationHistory, MOST_ROTATED, RotatePolicySecrets,
+    DueSecret, HistoryItem, ListDueSecrets, ListRotationHistory, MOST_ROTATED, RotatePolicySecrets, RotationReport,
 };
 
 use super::policy::{DEFAULT_LIMIT, ID_CHARS, MAX_LIMIT};
@@ -20,8 +20,7 @@ const REASON_CHARS: usize = 500;
 const DEFAULT_HOURS: i64 = 24;
 const MAX_HOURS: i64 = 8760;
 
-const FATES: [(&str, Fate); 3] =
-    [("success", Fate::Success), ("failed", Fate::Failed), ("pending", Fate::Pending)];
+const FATES: [(&str, Fate); 3] = [("success", Fate::Success), ("failed", Fate::Failed), ("pending", Fate::Pending)];
 
 pub(crate) fn history(input: &Input<'_>) -> Result<ListRotationHistory> {
     let faults = Faults::new();
@@ -72,8 +71,8 @@ fn item_view(item: &HistoryItem) -> wire::RotationHistoryItem {
     }
 }
 
-pub(crate) fn report(items: &Vec<HistoryItem>) -> Reply {
-    Reply::json(&wire::RotationReport(items.iter().map(item_view).collect()))
+pub(crate) fn report(report: &RotationReport) -> Reply {
+    Reply::json(&wire::RotationReport(report.items.iter().map(item_view).collect()))
 }
 
 pub(crate) fn history_page(page: Page<HistoryItem>, input: &Input<'_>) -> Result<Reply> {

@@ -7,8 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use scaivault_api::error::{ErrorBody, ErrorEnvelope};
 use serde_json::Value;
 
-use crate::cli::show::text::printable;
-use crate::failure::{AUTHENTICATION, AUTHORIZATION, Failure, GENERAL, NOT_FOUND, USAGE};
+use crate::failure::{AUTHENTICATION, AUTHORIZATION, Failure, GENERAL, NOT_FOUND, USAGE, one_line};
 
 /// Contract 13 section 1.
 fn exit_code(status: u16) -> u8 {
@@ -31,7 +30,7 @@ pub(super) fn failure(status: u16, headers: &HeaderMap, body: &[u8]) -> Failure 
             format!("status {status} with an answer that is not ScaiVault's: is something else at --url, or between?")
         }
     };
-    Failure { exit_code: exit_code(status), line: printable(&crate::failure::one_line(line)).into_owned() }
+    Failure { exit_code: exit_code(status), line: one_line(line) }
 }
 
 fn told(error: &ErrorBody, headers: &HeaderMap) -> String {

@@ -4,8 +4,10 @@ use clap::{Args, Subcommand};
 use scaivault_domain::path::SecretPath;
 
 use super::shared::{FromFile, or_null, path, something};
-use crate::cli::client::{Body, Id, Page, delete, get, patch, post};
+use crate::cli::client::{Answer, Body, Id, Page, delete, get, patch, post};
 use crate::cli::plan::{Plan, Planned};
+use crate::cli::session::Session;
+use crate::cli::show::json::Object;
 use crate::failure::Failure;
 
 const POLICIES: &str = "/v1/rotation/policies";
@@ -174,6 +176,31 @@ pub(crate) struct History {
     status: Option<String>,
     #[command(flatten)]
     page: Page,
+}
+
+impl Rotation {
+    pub(super) async fn run(self, session: Session) -> Result<(), Failure> {
+        let is_rotation = matches!(self, Self::Policies(Policies::Rotate { .. }));
+        let mut plan = self.plan()?;
+        if !is_rotation {
+            return session.perform(plan).await;
+        }
+        if let Some(question) = plan.question.take() {
+            session.confirm(&question)?;
+        }
+        let answer = session.client.send(&plan.request).await?;
+        session.show(&answer, &mut plan.show)?;
+        failed(&answer)
+    }
+}
+
+/// A rotation of many succeeds even if some of it failed. The command does not.
+fn failed(answer: &Answer) -> Result<(), Failure> {
+    let items: Vec<Object<'_>> = answer.read()?;
+    match items.iter().filter(|item| item.string("status").as_deref() == Some("failed")).count() {
+        0 => Ok(()),
+        count => Err(Failure::general(format!("{count} of {} rotations failed, see above", items.len()))),
+    }
 }
 
 impl Planned for Rotation {

@@ -21,13 +21,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[command(after_help = "\
 Examples:
   scaivault watch 'app/**'
-  scaivault watch '**' --events secret.rotated --events secret.deleted --json | jq -r .path")]
+  scaivault watch '**' --events secret.rotated,secret.deleted --json | jq -r .path")]
 pub(crate) struct Watch {
     /// Paths, as 'app/**'
     #[arg(value_name = "GLOB", required = true)]
     paths: Vec<String>,
-    /// As secret.rotated or 'secret.*'; repeat it for several
-    #[arg(long, value_name = "EVENT")]
+    /// As secret.rotated or 'secret.*'; several separated by commas
+    #[arg(long, value_name = "EVENTS", value_delimiter = ',')]
     events: Vec<String>,
 }
 

@@ -1,6 +1,7 @@
 //! The command line client: the program itself against a server of its own, both as other processes.
 
 mod config;
+mod event;
 mod exit;
 mod leak;
 mod listing;

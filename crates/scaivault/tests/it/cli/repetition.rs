@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Cli;
 
 /// Gives these answers, one a connection, and hands on what was asked.
-fn scripted(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+pub(super) fn scripted(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (send, asked) = mpsc::channel();
@@ -32,7 +32,7 @@ fn scripted(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
     (base, asked)
 }
 
-fn answer(status: &str, header: &str, body: &str) -> String {
+pub(super) fn answer(status: &str, header: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{header}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -115,4 +115,22 @@ fn a_proxy_sees_nothing_that_is_not_encrypted() {
     cli(&base).var("http_proxy", &proxy).var("ALL_PROXY", &proxy).words("secrets list").ok();
     assert_eq!(asked.iter().count(), 1);
     assert!(at_proxy.try_recv().is_err());
+}
+
+#[test]
+fn a_watch_goes_on_where_it_was_cut() {
+    let event = |id: &str| format!("id: {id}\nevent: secret.created\ndata: {{\"event_type\":\"{id}\"}}\n\n");
+    let unauthorised = r#"{"error":{"code":"token_revoked","message":"Over","request_id":"req_1"}}"#;
+    let (base, asked) = scripted(vec![
+        answer("200 OK", "Content-Type: text/event-stream\r\n", &format!(": hello\n\n{}", event("evt_1"))),
+        answer("200 OK", "Content-Type: text/event-stream\r\n", &event("evt_2")),
+        answer("401 Unauthorized", "", unauthorised),
+    ]);
+    let output = cli(&base).words("watch app/** b --json").output();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"event_type\":\"evt_1\"}\n{\"event_type\":\"evt_2\"}\n");
+    let requests: Vec<String> = asked.iter().map(|request| request.to_lowercase()).collect();
+    assert!(requests[0].starts_with("get /v1/events/stream?paths=app%2f%2a%2a&paths=b http"), "{}", requests[0]);
+    assert!(!requests[0].contains("last-event-id"));
+    assert!(requests[1].contains("last-event-id: evt_1") && requests[2].contains("last-event-id: evt_2"));
 }

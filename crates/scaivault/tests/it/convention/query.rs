@@ -43,6 +43,7 @@ async fn c_7_unknown_parameters_are_422_everywhere() {
         "/v1/version",
         "/v1/sys/seal-status",
         "/v1/sys/keys",
+        "/v1/sys/jobs",
         "/v1/rotation/policies",
         "/v1/secret-policies",
     ];

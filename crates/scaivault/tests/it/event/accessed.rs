@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{HOME, data, mark, mark_in, names, since, since_in, url};
 use crate::identity::{all_scopes, id_of};
+use crate::webhook;
 
 /// A polling subscription on everything of `events`; answers its id.
 async fn subscribe(by: &Actor<'_>, tenant: &str, events: &[&str]) -> String {
@@ -29,9 +30,7 @@ async fn e_1_secret_accessed_only_while_somebody_names_it() {
     let root = app.root();
     root.put(&url("a"), json!({"data": {"v": app.canary()}, "metadata": {"tags": ["t"]}})).await.expect(201);
     let before = mark(&app);
-    let look = async || {
-        root.get(&url("a")).await.expect(200).header("x-request-id").unwrap().to_owned()
-    };
+    let look = async || root.get(&url("a")).await.expect(200).header("x-request-id").unwrap().to_owned();
     look().await;
     subscribe(&root, HOME, &["*"]).await;
     look().await;
@@ -40,9 +39,9 @@ async fn e_1_secret_accessed_only_while_somebody_names_it() {
     let request = look().await;
     let events = since(&app, &before);
     assert_eq!(names(&events), ["secret.accessed"]);
-    assert_eq!(data(&events[0]), json!({"version": 1, "accessed_by": "user:root@localhost"}));
+    assert_eq!(data(&events[0]), json!({"version": 1, "accessed_by": "user:admin@localhost"}));
     let event = &events[0].event;
-    assert_eq!((event.path.as_deref(), event.identity_id.as_str()), (Some("a"), "user:root@localhost"));
+    assert_eq!((event.path.as_deref(), event.identity_id.as_str()), (Some("a"), "user:admin@localhost"));
     assert_eq!((event.request_id.as_str(), event.tags.as_slice()), (request.as_str(), ["t".to_owned()].as_slice()));
     for gone in [true, false] {
         let target = format!("/v1/subscriptions/{id}");
@@ -112,4 +111,31 @@ async fn of_shared_secrets_they_hear_who_asked() {
     assert_eq!(data(&since_in(&app, &sibling, &marks[1])[0])["namespace"], "partner");
     assert_eq!(reads(&app, HOME, &marks[0]), []);
     assert_eq!(reads(&app, &deaf, &marks[2]), []);
+}
+
+#[tokio::test]
+async fn a_webhook_that_names_it_is_enough() {
+    let app = webhook::app().await;
+    let root = app.root();
+    root.put(&url("a"), json!({"data": {"v": app.canary()}})).await.expect(201);
+    let before = mark(&app);
+    let look = async || {
+        root.get(&url("a")).await.expect(200);
+    };
+    look().await;
+    // Nothing listens there: what was told counts here, not what arrives.
+    let hook = json!({"name": "ops", "url": "http://127.0.0.1:9/", "secret": webhook::SECRET, "events": ["*"]});
+    let hook = format!("/v1/webhooks/{}", id_of(&root.post("/v1/webhooks", hook).await.expect(201).json()));
+    look().await;
+    assert_eq!(reads(&app, HOME, &before), []);
+    for (change, count) in
+        [(json!({"events": ["secret.*"]}), 1), (json!({"enabled": false}), 1), (json!({"enabled": true}), 2)]
+    {
+        root.patch(&hook, change).await.expect(200);
+        look().await;
+        assert_eq!(reads(&app, HOME, &before).len(), count);
+    }
+    root.delete(&hook).await.expect(204);
+    look().await;
+    assert_eq!(reads(&app, HOME, &before).len(), 2);
 }

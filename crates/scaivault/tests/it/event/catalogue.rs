@@ -33,7 +33,7 @@ fn check(app: &TestApp, mark: &str, answer: &Answer, expected: &[Expected<'_>]) 
 }
 
 fn root_identity() -> &'static str {
-    "user:root@localhost"
+    "user:admin@localhost"
 }
 
 fn time(app: &TestApp, seconds: i64) -> String {

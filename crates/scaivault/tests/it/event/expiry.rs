@@ -127,7 +127,8 @@ async fn in_the_trash_it_rests_and_comes_back_with_the_secret() {
     app.pass(40 * DAY).await;
     assert_eq!(told(&app, &before), ["7d", "end"]);
     let raw = Connection::open(app.database_file()).unwrap();
-    let left = "SELECT (SELECT COUNT(*) FROM secret_expiry_state) + (SELECT COUNT(*) FROM job WHERE kind = 'secret_expiry')";
+    let left =
+        "SELECT (SELECT COUNT(*) FROM secret_expiry_state) + (SELECT COUNT(*) FROM job WHERE kind = 'secret_expiry')";
     assert_eq!(raw.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 

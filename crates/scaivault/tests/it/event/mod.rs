@@ -6,6 +6,7 @@ mod canary;
 mod catalogue;
 mod durable;
 mod expiry;
+mod rotation;
 mod shared;
 mod violation;
 

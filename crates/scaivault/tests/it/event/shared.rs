@@ -53,6 +53,19 @@ async fn every_tenant_of_the_partner_hears_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_expiry_is_told_after_the_tenant_that_set_it_is_gone() {
+    let app = TestApp::new().await;
+    let gone = app.tenant("gone").await;
+    let body = json!({"data": {}, "options": {"expires_in": "10d"}});
+    app.root().put(&shared("ca"), body).in_tenant(&gone).await.expect(201);
+    let before = mark_in(&app, HOME);
+    app.root().delete(&format!("/v1/identity/tenants/{gone}?confirm={gone}")).await.expect(204);
+    app.pass(20 * DAY).await;
+    let events = since_in(&app, HOME, &before);
+    assert_eq!(names(&events), ["secret.expiring", "secret.expiring", "secret.expired"]);
+}
+
+#[tokio::test]
 async fn a_tenants_own_are_told_to_it_alone() {
     let app = TestApp::new().await;
     let sibling = app.tenant("sibling").await;

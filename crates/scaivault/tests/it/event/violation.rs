@@ -40,7 +40,13 @@ async fn each_way_to_be_denied_is_told() {
     rule(&app, &mia.id, "mfa", conditional("mfa", json!({"require_mfa": true}))).await;
     rule(&app, &mia.id, "ip", conditional("ip", json!({"ip_ranges": ["10.0.0.0/8"]}))).await;
     // The clock begins on a Friday at ten.
-    rule(&app, &mia.id, "time", conditional("time", json!({"time_window": {"days": ["mon"]}}))).await;
+    rule(
+        &app,
+        &mia.id,
+        "time",
+        conditional("time", json!({"time_window": {"days": ["mon"], "start": "00:00", "end": "00:00"}})),
+    )
+    .await;
     app.root().put(&url("from/a"), json!({"data": {}})).await.expect(201);
     let before = mark(&app);
     mia.get(&url("a")).await.expect_error(403, "access_denied");
@@ -51,7 +57,9 @@ async fn each_way_to_be_denied_is_told() {
     mia.delete(&url("c")).await.expect_error(403, "access_denied");
     mia.get("/v1/secrets/metadata/d").await.expect_error(403, "access_denied");
     mia.post(&url("from/a/move"), json!({"destination": "e"})).await.expect_error(403, "access_denied");
-    mia.post(&url("from/move"), json!({"destination": "f", "recursive": true})).await.expect_error(403, "access_denied");
+    mia.post(&url("from/move"), json!({"destination": "f", "recursive": true}))
+        .await
+        .expect_error(403, "access_denied");
     let denied = "access_denied";
     let expected = [
         one("a", "read", denied),

@@ -3,9 +3,7 @@
 use scaivault_testkit::TestApp;
 use serde_json::{Value, json};
 
-use super::{DAY, POLICIES, attach, put, rotation_policy, state, versions};
-
-const HOUR: i64 = 3600;
+use super::{DAY, HOUR, POLICIES, attach, put, rotation_policy, state, versions};
 
 fn entry(state: &str, until: Value) -> (String, Value) {
     (state.to_owned(), until)

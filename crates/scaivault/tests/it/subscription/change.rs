@@ -123,7 +123,11 @@ async fn only_what_happens_after_it_was_made_or_switched_on_is_for_it() {
     mia.patch(&target, json!({"enabled": true})).await.expect(200);
     write(&app, "resumed").await;
     app.settle().await;
-    assert_eq!(super::paths(&poll(&mia, &id).await), ["after", "resumed"], "what waits stays; what was missed does not come");
+    assert_eq!(
+        super::paths(&poll(&mia, &id).await),
+        ["after", "resumed"],
+        "what waits stays; what was missed does not come"
+    );
 }
 
 #[tokio::test]

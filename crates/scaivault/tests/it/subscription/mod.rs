@@ -7,6 +7,7 @@ pub(crate) mod live;
 mod owner;
 mod permission;
 mod poll;
+mod sending;
 mod waiting;
 
 use scaivault_testkit::{Actor, TestApp};
@@ -15,14 +16,8 @@ use serde_json::{Value, json};
 pub(crate) const SUBSCRIPTIONS: &str = "/v1/subscriptions";
 
 /// What somebody needs who writes secrets and hears of them.
-pub(crate) const SCOPES: &[&str] = &[
-    "secrets:read",
-    "secrets:write",
-    "secrets:delete",
-    "secrets:list",
-    "subscriptions:read",
-    "subscriptions:write",
-];
+pub(crate) const SCOPES: &[&str] =
+    &["secrets:read", "secrets:write", "secrets:delete", "secrets:list", "subscriptions:read", "subscriptions:write"];
 
 /// Somebody who may read and list what matches `pattern`, and subscribe.
 pub(crate) async fn listener<'a>(app: &'a TestApp, name: &str, pattern: &str) -> Actor<'a> {

@@ -45,12 +45,7 @@ pub(crate) struct Poster {
 
 impl Poster {
     pub(crate) fn new(rules: &AddressRules) -> Self {
-        Self {
-            rules: Arc::new(rules.clone()),
-            names: Arc::default(),
-            secure: OnceLock::new(),
-            plain: OnceLock::new(),
-        }
+        Self { rules: Arc::new(rules.clone()), names: Arc::default(), secure: OnceLock::new(), plain: OnceLock::new() }
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -129,7 +124,9 @@ impl Poster {
                 .pool_idle_timeout(IDLE_FOR)
                 .dns_resolver(Arc::new(resolver))
                 .build();
-            client.inspect_err(|error| tracing::error!(%error, "webhooks can't be sent: no HTTP client can be made")).ok()
+            client
+                .inspect_err(|error| tracing::error!(%error, "webhooks can't be sent: no HTTP client can be made"))
+                .ok()
         });
         made.as_ref()
     }
@@ -176,7 +173,8 @@ fn reason(error: &reqwest::Error) -> String {
         }
         let text = current.to_string();
         if text.contains("certificate") || text.contains("tls") {
-            return "no secure connection could be made: the certificate is not trusted, or the receiver speaks no TLS".to_owned();
+            return "no secure connection could be made: the certificate is not trusted, or the receiver speaks no TLS"
+                .to_owned();
         }
         cause = current.source();
     }
