@@ -102,8 +102,6 @@ pub enum Fate {
 }
 
 impl Fate {
-    pub const ALL: [Self; 3] = [Self::Success, Self::Failed, Self::Pending];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "failed",

@@ -9,7 +9,7 @@ use scaivault_domain::webhook::{AddressRules, DeliveryStatus, MAX_PREVIOUS_SECRE
 use scaivault_service::page::Page;
 use scaivault_service::webhook::{
     CreateWebhook, DeleteWebhook, DeliveryRecord, Filters, GetWebhook, ListDeliveries, ListWebhooks, Redeliver,
-    TestWebhook, Trial, UpdateWebhook, Webhook, WebhookDetails,
+    Redelivered, TestWebhook, Trial, UpdateWebhook, Webhook, WebhookDetails,
 };
 use scaivault_service::{Code, Error, FaultCode, Result};
 
@@ -298,7 +298,7 @@ pub(crate) fn delivery_page(page: Page<DeliveryRecord>, input: &Input<'_>) -> Re
     }))
 }
 
-pub(crate) fn redelivered(delivery_id: &String) -> Reply {
+pub(crate) fn redelivered(made: &Redelivered) -> Reply {
     let status = DeliveryStatus::Pending.as_str().to_owned();
-    Reply::json(&wire::Redelivery { delivery_id: delivery_id.clone(), status })
+    Reply::json(&wire::Redelivery { delivery_id: made.delivery_id.clone(), status })
 }

@@ -135,6 +135,20 @@ fn unknown_names_of_three_families_are_warnings() {
 }
 
 #[test]
+fn webhooks_go_where_an_operator_says() {
+    assert_eq!(good(&[]).webhook_addresses, AddressRules::default());
+    let rules = good(&[
+        ("WEBHOOK_ALLOWED_CIDRS", "10.0.0.0/8, ::1"),
+        ("WEBHOOK_DENIED_CIDRS", "10.1.0.0/16"),
+        ("WEBHOOK_ALLOW_HTTP", "true"),
+    ])
+    .webhook_addresses;
+    assert_eq!(rules.allowed, ["10.0.0.0/8".parse::<IpNet>().unwrap(), "::1/128".parse().unwrap()]);
+    assert_eq!(rules.denied, ["10.1.0.0/16".parse::<IpNet>().unwrap()]);
+    assert!(rules.allow_http);
+}
+
+#[test]
 fn plain_http_stays_on_this_machine_unless_allowed() {
     assert!(refused(&[("BIND_ADDRESS", "0.0.0.0:8443")]).starts_with("BIND_ADDRESS would serve plain HTTP"));
     assert!(refused(&[("BIND_ADDRESS", "[::]:80")]).starts_with("BIND_ADDRESS"));

@@ -11,9 +11,10 @@ use crate::vault::Vault;
 
 /// Tries before a job is given up: more than a day with the pauses of [`pause_after`].
 pub(super) const MOST_FAILURES: i64 = 30;
-/// Where something it needs is away (the key provider, the disk): ten days.
-pub(super) const MOST_OUTAGES: i64 = 240;
 const LONGEST_PAUSE_SECONDS: i64 = 3600;
+/// Where something it needs is away (the key provider, the disk): ten days, with shorter pauses, because nothing is wrong with the job.
+pub(super) const MOST_OUTAGES: i64 = 2880;
+const LONGEST_OUTAGE_PAUSE_SECONDS: i64 = 300;
 
 impl Vault {
     /// Puts a failed job off, longer each time, and gives it up in the end.
@@ -28,14 +29,18 @@ impl Vault {
         let (kind, subject, code) = (taken.key.kind.as_str(), taken.key.subject.as_str(), error.code().as_str());
         // What an operator may read: the public words. The internal ones are in the log, under the same job.
         let text = format!("{code}: {}", error.message());
-        let most = if error.code() == Code::ServiceUnavailable { MOST_OUTAGES } else { MOST_FAILURES };
+        let is_outage = error.code() == Code::ServiceUnavailable;
         let failures = taken.failures.saturating_add(1);
-        if failures >= most {
+        if failures >= if is_outage { MOST_OUTAGES } else { MOST_FAILURES } {
             tracing::error!(kind, subject, code, detail, failures, "a job is given up; see GET /v1/sys/jobs");
             return job::bury(tx, taken, &text, now);
         }
-        tracing::warn!(kind, subject, code, detail, failures, "a job failed; it is tried again");
-        let pause = self.scattered(pause_after(taken.failures)).map_err(unrecorded)?;
+        // In an outage all jobs fail, each again and again.
+        if !is_outage || failures.unsigned_abs().is_power_of_two() {
+            tracing::warn!(kind, subject, code, detail, failures, "a job failed; it is tried again");
+        }
+        let longest = if is_outage { LONGEST_OUTAGE_PAUSE_SECONDS } else { LONGEST_PAUSE_SECONDS };
+        let pause = self.scattered(pause_after(taken.failures).min(longest)).map_err(unrecorded)?;
         job::retry(tx, taken, Timestamp::from_micros(now.as_micros().saturating_add(pause)), &text, now)
     }
 

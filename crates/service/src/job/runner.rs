@@ -33,7 +33,8 @@ const CLOCK_SLACK_SECONDS: i64 = 5;
 const RECALL_BATCH: i64 = 500;
 /// How often in a row a job may ask to go on at once.
 const MOST_AT_ONCE: u32 = 100;
-const AT_ONCE_SECONDS: i64 = 1;
+/// The pause of one that asked more often: others have their turn in any case, but the processor would have no rest.
+const AT_ONCE_PAUSE_MICROS: i64 = 50_000;
 /// Jobs that are remembered to have asked for it.
 const MOST_EAGER: usize = 10_000;
 
@@ -81,9 +82,9 @@ impl Runner {
         self.held.lock().contains_key(key)
     }
 
-    /// When a job that wants to run again at `at` may: one that goes on and on at once would leave no room for others.
+    /// When a job that wants to run again at `at` may.
     pub(super) fn next_turn(&self, key: &JobKey, at: Timestamp, now: Timestamp) -> Timestamp {
-        let soon = now.plus_seconds(AT_ONCE_SECONDS);
+        let soon = Timestamp::from_micros(now.as_micros().saturating_add(AT_ONCE_PAUSE_MICROS));
         let mut eager = self.eager.lock();
         if at >= soon {
             eager.remove(key);

@@ -1,5 +1,6 @@
 //! Keeping the plans of secrets in step with their policies: what a policy asks for a secret, and when the job has to look.
 
+use scaivault_domain::access::TenantScope;
 use scaivault_domain::duration::{Span, SpanList};
 use scaivault_domain::rotation::{Progress, Timetable, cycle_start};
 use scaivault_domain::time::Timestamp;
@@ -136,12 +137,7 @@ pub(super) fn detached(tx: &mut WriteTx<'_>, secret_id: &str, now: Timestamp) ->
 }
 
 /// A policy changed: plans its secrets anew, by path. The first ones at once, those that one transaction should not hold by a job.
-pub(super) fn replan(
-    tx: &mut WriteTx<'_>,
-    scope: &scaivault_domain::access::TenantScope,
-    policy_id: &str,
-    now: Timestamp,
-) -> Result<()> {
+pub(super) fn replan(tx: &mut WriteTx<'_>, scope: &TenantScope, policy_id: &str, now: Timestamp) -> Result<()> {
     let tenant_id = scope.tenant().as_str();
     let subject = format!("{tenant_id}/{policy_id}");
     let kind = JobKind::RotationReplan.as_str();
@@ -173,7 +169,7 @@ pub(crate) fn go_on(job: &Job, tx: &mut WriteTx<'_>, work: &mut Work<'_>) -> Res
 /// Answers path and namespace of the last one if there may be more. Whoever changed a policy wants a failed rotation tried now.
 fn replan_batch(
     tx: &mut WriteTx<'_>,
-    scope: &scaivault_domain::access::TenantScope,
+    scope: &TenantScope,
     policy_id: &str,
     after: (&str, &str),
     now: Timestamp,

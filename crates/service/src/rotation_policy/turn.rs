@@ -180,3 +180,6 @@ fn leave_entry(
         failed,
     });
 }
+
+#[cfg(test)]
+mod tests;

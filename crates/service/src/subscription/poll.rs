@@ -20,8 +20,8 @@ use crate::page::one_more;
 use crate::pipeline::Answer;
 use crate::vault::Vault;
 
-/// Rows of a buffer that are looked at in one go.
-const STEP: i64 = 500;
+/// Rows of a buffer that are looked at in one go: some more than are wanted, for those that the owner no longer sees.
+const STEPS: std::ops::RangeInclusive<i64> = 50..=500;
 
 #[derive(Debug, Clone)]
 pub struct PollSubscription {
@@ -81,10 +81,11 @@ impl Query for Look {
         }
         let sight = Sight::of(&cx.caller.standing, &cx.caller.facts(cx.now, cx.vault.settings.mfa_max_age_seconds));
         let lapsed = lapsed_before(cx.now);
-        let wanted = usize::try_from(one_more(self.max_events)).unwrap_or(usize::MAX);
+        let wanted = self.max_events.saturating_add(1);
+        let step = one_more(self.max_events).clamp(*STEPS.start(), *STEPS.end());
         let mut seen: Vec<EventRecord> = Vec::new();
         while seen.len() < wanted {
-            let found = subscription_buffer::after(view, scope, &record.id, &reached, lapsed.as_str(), STEP)?;
+            let found = subscription_buffer::after(view, scope, &record.id, &reached, lapsed.as_str(), step)?;
             let Some(last) = found.last() else { break };
             reached.clone_from(&last.id);
             seen.extend(found.into_iter().filter(|found| sight.sees(&found.event)));

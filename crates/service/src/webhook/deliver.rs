@@ -218,3 +218,25 @@ async fn next(vault: &Arc<Vault>, scope: &TenantScope, target_id: String) -> Res
     }
     Ok(Next::At(due_at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_targets_have_half_of_the_places() {
+        let pace = Pace::default();
+        assert!(pace.begin("new").unwrap().is_none(), "nobody is slow before it was");
+        for number in 0..=SLOW_AT_A_TIME {
+            pace.end(&number.to_string(), SLOW_AFTER);
+        }
+        let held: Vec<_> = (0..SLOW_AT_A_TIME).map(|number| pace.begin(&number.to_string()).unwrap()).collect();
+        assert!(held.iter().all(Option::is_some));
+        let last = SLOW_AT_A_TIME.to_string();
+        assert!(pace.begin(&last).is_err() && pace.begin("new").unwrap().is_none());
+        drop(held);
+        assert!(pace.begin(&last).unwrap().is_some());
+        pace.end(&last, Duration::ZERO);
+        assert!(pace.begin(&last).unwrap().is_none(), "who was quick again is forgiven");
+    }
+}

@@ -27,7 +27,7 @@ use crate::vault::Vault;
 
 pub use change::{CreateWebhook, DeleteWebhook, UpdateWebhook};
 pub use read::{GetWebhook, ListDeliveries, ListWebhooks, WebhookDetails};
-pub use redeliver::Redeliver;
+pub use redeliver::{Redeliver, Redelivered};
 pub use scaivault_store::webhook::{Filters, WebhookRecord as Webhook};
 pub use scaivault_store::webhook_delivery::DeliveryRecord;
 pub use trial::{TestWebhook, Trial};

@@ -15,11 +15,16 @@ pub struct Redeliver {
     pub delivery_id: String,
 }
 
-tenant_operation!(Redeliver, WebhookChange, String);
+/// The new delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redelivered {
+    pub delivery_id: String,
+}
+
+tenant_operation!(Redeliver, WebhookChange, Redelivered);
 
 impl Command for Redeliver {
-    /// Answers the id of the new delivery.
-    fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<String> {
+    fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Redelivered> {
         let scope = permit.tenant();
         let webhook = existing(tx, scope, &self.webhook_id)?;
         cx.touched(&*webhook.target.id);
@@ -36,6 +41,6 @@ impl Command for Redeliver {
         webhook_delivery::insert(tx, scope.tenant().as_str(), &delivery)?;
         destination::hasten(tx, scope.tenant().as_str(), &webhook.target.id, cx.now)?;
         cx.outcome(Outcome::Accepted);
-        Ok(id)
+        Ok(Redelivered { delivery_id: id })
     }
 }

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod events;
+mod job_courses;
 mod jobs;
 mod listing;
 mod lives;
 mod rotation;
 mod secrets;
+mod subscriptions;
 mod transactions;
+mod webhooks;
 
 use std::path::PathBuf;
 

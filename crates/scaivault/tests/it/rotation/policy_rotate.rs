@@ -39,7 +39,7 @@ async fn r_11_each_path_is_decided_on_by_itself() {
     assert!(report[1]["id"].as_str().unwrap().starts_with("rh_"));
     assert_eq!((version(&app, "mine/a").await, version(&app, "other/b").await), (2, 1));
     // What was refused is in the trail, not in the history.
-    assert_eq!(history(&app, &id, "").await, [shown.clone()]);
+    assert_eq!(history(&app, &id, "").await, std::slice::from_ref(shown));
     let trail = entries(&app, "rotate").await;
     let brief: Vec<_> = trail
         .iter()

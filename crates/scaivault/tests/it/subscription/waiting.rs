@@ -130,3 +130,40 @@ async fn waiting_polls_end_when_the_server_stops_or_is_sealed() {
     let (status, refused) = end(polling).await;
     assert_eq!((status, &refused["error"]["details"]["reason"]), (503, &json!("sealed")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_polls_and_acknowledges_gets_every_event_once_and_in_order() {
+    const WRITERS: usize = 3;
+    const EACH: usize = 100;
+    let live = Live::start().await;
+    let mia = listener(&live.app, "mia", "**").await;
+    let id = subscribe(&mia, "crm", &["**"]).await;
+    let token = live.app.root().token().to_owned();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (base, token) = (live.url(&format!("/v1/secrets/w{writer}")), token.clone());
+            tokio::spawn(async move {
+                let client = reqwest::Client::new();
+                for number in 0..EACH {
+                    let call = client.put(format!("{base}/{number}")).bearer_auth(&token);
+                    let answer = call.json(&json!({"data": {}})).send().await.unwrap();
+                    assert_eq!(answer.status(), 201);
+                }
+            })
+        })
+        .collect();
+    let mut got = Vec::new();
+    while got.len() < WRITERS * EACH {
+        let target = format!("{SUBSCRIPTIONS}/{id}/poll?timeout=5&max_events=17");
+        let polled = mia.get(&target).await.expect(200).json();
+        let ids = super::ids(&polled);
+        assert!(!ids.is_empty() && polled.get("dropped").is_none(), "{polled}");
+        assert_eq!(super::acknowledge(&mia, &id, &ids).await, i64::try_from(ids.len()).unwrap());
+        got.extend(ids);
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert!(got.is_sorted() && got.len() == WRITERS * EACH);
+    assert!(paths(&super::poll(&mia, &id).await).is_empty());
+}
