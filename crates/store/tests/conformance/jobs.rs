@@ -2,7 +2,7 @@
 
 use scaivault_domain::time::Timestamp;
 use scaivault_store::Store;
-use scaivault_store::job::{self, JobKey, JobRecord, Plan};
+use scaivault_store::job::{self, JobRecord, Plan};
 
 use crate::{at, engines};
 
