@@ -16,6 +16,9 @@ const LONGEST_PAUSE_SECONDS: i64 = 3600;
 pub(super) const MOST_OUTAGES: i64 = 2880;
 const LONGEST_OUTAGE_PAUSE_SECONDS: i64 = 300;
 
+/// In place of words that are meant for a client.
+pub(super) const SEE_THE_LOG: &str = "An internal error occurred; the log says which, under this kind and subject";
+
 impl Vault {
     /// Puts a failed job off, longer each time, and gives it up in the end.
     pub(super) fn failed(
@@ -28,7 +31,8 @@ impl Vault {
         let detail = error.internal_detail().map(Internal::for_log);
         let (kind, subject, code) = (taken.key.kind.as_str(), taken.key.subject.as_str(), error.code().as_str());
         // What an operator may read: the public words. The internal ones are in the log, under the same job.
-        let text = format!("{code}: {}", error.message());
+        let message = if error.code() == Code::InternalError { SEE_THE_LOG } else { error.message() };
+        let text = format!("{code}: {message}");
         let is_outage = error.code() == Code::ServiceUnavailable;
         let failures = taken.failures.saturating_add(1);
         if failures >= if is_outage { MOST_OUTAGES } else { MOST_FAILURES } {

@@ -3,6 +3,7 @@
 mod clock;
 mod course;
 mod failing;
+mod slow;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use super::{Doing, Job, JobKind, Next, OwnEntry};
 use crate::context::Work;
 use crate::error::{Code, Error, Outage, Result};
+use crate::secret_policy::checked_recipe;
 use crate::testing::{TENANT, TestVault};
 use crate::vault::Vault;
 
@@ -55,6 +57,10 @@ pub(super) fn inside(job: &Job, _: &mut WriteTx<'_>, work: &mut Work<'_>) -> Res
         "fail_once" if turn == 1 => Err(Error::internal("words for the log only")),
         "outage" => Err(Error::unavailable(Outage::Kms, "away")),
         "refused" => Err(Error::new(Code::InvalidState, "It can't be done in this state")),
+        "made" => {
+            let hash = r#"[{"name":"v","generator":"bcrypt_hash","config":{"rounds":4}}]"#;
+            work.generated("", &checked_recipe(hash)?, "{}").map(|_| Next::Never)
+        }
         "now" => Ok(Next::At(work.now)),
         "hourly" => Ok(Next::At(work.now.plus_seconds(3600))),
         _ => Ok(Next::Never),

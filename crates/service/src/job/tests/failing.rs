@@ -31,7 +31,7 @@ async fn what_fails_or_panics_harms_no_other_and_is_given_up_in_the_end() {
     }
     let mut dead = dead(&test);
     dead.sort();
-    let internal = "internal_error: An internal error occurred; quote the request id to your operator".to_owned();
+    let internal = format!("internal_error: {}", failure::SEE_THE_LOG);
     let expected = |subject: &str, error: &str| (subject.to_owned(), failure::MOST_FAILURES, error.to_owned());
     assert_eq!(
         dead,
