@@ -313,6 +313,16 @@ impl Error {
         Self::validation(vec![FieldFault::new(field, code, message)])
     }
 
+    /// The message with the first field that is at fault: for places that show no details, such as the history of rotations.
+    pub(crate) fn sentence(&self) -> String {
+        let fault = self.details().get("fields").and_then(|fields| fields.get(0));
+        let text = |key: &str| fault.and_then(|fault| fault.get(key)).and_then(Value::as_str);
+        match (text("field"), text("message")) {
+            (Some(field), Some(message)) => format!("'{field}' {message}"),
+            _ => self.message().to_owned(),
+        }
+    }
+
     /// A failure on our side. The client sees a constant text; `text` goes to the log.
     pub fn internal(text: impl fmt::Display) -> Self {
         let mut error =

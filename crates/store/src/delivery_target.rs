@@ -29,6 +29,14 @@ pub struct PreviousSecret {
     pub ends_at: Timestamp,
 }
 
+impl DeliveryTarget {
+    /// Whether deliveries go to the same place with the same signatures; how they went so far plays no part.
+    pub fn sends_like(&self, other: &Self) -> bool {
+        (&self.url, &self.secret, &self.previous, self.enabled)
+            == (&other.url, &other.secret, &other.previous, other.enabled)
+    }
+}
+
 /// Of table `t`.
 pub(crate) const COLUMNS: &str =
     "t.id, t.url, t.secret, t.previous_secret, t.previous_secret_ends_at, t.enabled, t.recent, t.failing_since";

@@ -133,14 +133,24 @@ impl Settings {
         let url = pick("base_url", &shared.url, "SCAIVAULT_URL", Some(DEFAULT_URL))?.unwrap_or_default();
         let tenant_id = pick("tenant_id", &shared.tenant, "SCAIVAULT_TENANT_ID", None)?;
         pick("partner_id", &shared.partner, "SCAIVAULT_PARTNER_ID", None)?;
-        let (token, origin) = token_source(file, variable)?;
+        let base_url = base_url(&url)?;
+        let (mut token, mut origin) = token_source(file, variable)?;
+        // A variable that somebody else set (.envrc, a pipeline) must not lead the kept token to another server.
+        if origin == Some(Origin::File) && !is_kept_for(file, &base_url)? {
+            (token, origin) = (TokenSource::None, None);
+        }
         if let Some(origin) = origin {
             given.push(("token", "(set)".to_owned(), origin));
         }
         let debug =
             shared.debug || text(variable, "SCAIVAULT_DEBUG")?.is_some_and(|value| value != "0" && value != "false");
-        Ok(Self { base_url: base_url(&url)?, token, tenant_id, debug, given })
+        Ok(Self { base_url, token, tenant_id, debug, given })
     }
+}
+
+/// Whether the token of the file is for this server: the one that the file names, or the usual one.
+fn is_kept_for(file: &File, url: &Url) -> Result<bool, Failure> {
+    Ok(base_url(file.get("base_url")?.unwrap_or(DEFAULT_URL))?.origin() == url.origin())
 }
 
 fn token_source(
@@ -219,6 +229,18 @@ mod tests {
         assert_eq!(settings(None, file, &[]).unwrap().tenant_id.as_deref(), Some("tnt_file"));
         let both = settings(None, file, &[("SCAIVAULT_TOKEN", "a"), ("SCAIVAULT_TOKEN_FILE", "b")]);
         assert_eq!(both.err().unwrap().exit_code, 5);
+    }
+
+    #[test]
+    fn the_kept_token_goes_to_its_own_server_only() {
+        let file = r#"{"base_url":"https://vault.example/x","token":"skt_file"}"#;
+        let token = |flag, environment: &[_]| settings(flag, file, environment).unwrap().token.read().unwrap();
+        assert!(token(Some("https://vault.example/y"), &[]).is_some());
+        for other in ["http://vault.example", "https://vault.example:444", "https://evil.example"] {
+            assert!(token(Some(other), &[]).is_none(), "{other}");
+            assert!(token(None, &[("SCAIVAULT_URL", other)]).is_none(), "{other}");
+            assert!(token(Some(other), &[("SCAIVAULT_TOKEN", "skt_env")]).is_some(), "{other}");
+        }
     }
 
     #[test]

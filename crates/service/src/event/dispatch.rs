@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use scaivault_domain::time::Timestamp;
 use scaivault_store::event::{self, Backlog, EventRecord};
-use scaivault_store::{StoreResult, WriteTx};
+use scaivault_store::{StoreResult, WriteTx, subscription, webhook};
 
 use crate::error::{Error, Result};
 use crate::job::{caught, pause_after};
@@ -17,6 +17,8 @@ use crate::vault::Vault;
 const TENANTS: usize = 32;
 const EVENTS: usize = 500;
 const MOST_LOOKS: usize = 8;
+/// Rows that one tenant's events may become in one transaction: events times those who listen.
+const MOST_ROWS: i64 = 2000;
 
 /// Takes what concerns it out of the events of one tenant, oldest first, for delivery; see [`LISTENERS`].
 pub(crate) type Listener = fn(&Arc<Vault>, &mut WriteTx<'_>, &str, &[EventRecord], Timestamp) -> StoreResult<()>;
@@ -131,7 +133,9 @@ impl Vault {
     }
 
     fn hand_on(self: &Arc<Self>, tx: &mut WriteTx<'_>, backlog: &Backlog, limit: usize) -> StoreResult<usize> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let listening =
+            webhook::count_in(tx, &backlog.tenant_id)?.saturating_add(subscription::count_in(tx, &backlog.tenant_id)?);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX).min((MOST_ROWS / listening.max(1)).max(1));
         let events = event::after(tx, &backlog.tenant_id, &backlog.dispatched_id, limit)?;
         // Without any the head says more than there is: nothing is left to hand on.
         let last = events.last().map_or(&backlog.last_id, |event| &event.id);

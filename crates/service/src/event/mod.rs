@@ -126,7 +126,8 @@ impl Vault {
                 Some(_) | None => None,
             };
             let partner_id = partner_id.unwrap_or_else(|| origin.partner_id.to_owned());
-            let data = data_of(happening, shared)?;
+            let data = data_of(happening, shared, true)?;
+            let data_of_others = data_of(happening, shared, false)?;
             for tenant_id in hearers {
                 if happening.body.event_type() == EventType::SecretAccessed && !self.hears_reads(tx, &tenant_id)? {
                     continue;
@@ -147,7 +148,7 @@ impl Vault {
                     secret_type: about.and_then(|about| about.secret_type).map(str::to_owned),
                     tags: about.map(|about| about.tags.clone()).unwrap_or_default(),
                     rotation_policy_id: rotation_policy.map(str::to_owned),
-                    data: data.clone(),
+                    data: if tenant_id == policy_tenant { data.clone() } else { data_of_others.clone() },
                     tenant_id,
                 };
                 let fresh = self.ulid(at).map_err(|error| StoreError::Unavailable(format!("{error:?}")))?;
@@ -158,8 +159,19 @@ impl Vault {
     }
 }
 
-fn data_of(happening: &Happening, shared: bool) -> StoreResult<String> {
+/// What concerns one tenant alone: its rotation policy, and what it said when it rotated.
+const OWN_FIELDS: [&str; 3] = ["rotation_policy_id", "rotation_policy_name", "reason"];
+
+fn data_of(happening: &Happening, shared: bool, own: bool) -> StoreResult<String> {
     let mut data = serde_json::to_value(&happening.body).map_err(StoreError::corrupt)?;
+    if let (false, Some(fields)) = (own, data.as_object_mut()) {
+        let hidden = |(name, value): (&String, &mut serde_json::Value)| {
+            if OWN_FIELDS.contains(&name.as_str()) {
+                *value = serde_json::Value::Null;
+            }
+        };
+        fields.iter_mut().for_each(hidden);
+    }
     if let (true, Some(fields)) = (shared, data.as_object_mut()) {
         fields.insert("namespace".to_owned(), "partner".into());
     }

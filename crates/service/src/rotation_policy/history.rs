@@ -103,7 +103,7 @@ pub(super) fn failed(
     trigger: Trigger,
     error: &Error,
 ) -> Result<HistoryItem> {
-    let said = (error.code().as_str().to_owned(), error.message().to_owned());
+    let said = (error.code().as_str().to_owned(), error.sentence());
     let new = NewHistoryItem { error: Some(said), ..item(work, record, policy, Fate::Failed, trigger) };
     let id = rotation_history::append(tx, &new, work.ulid()?)?;
     Ok(shown(new, id))

@@ -196,7 +196,7 @@ impl RotatePolicySecrets {
                 new_version: None,
                 started_at: cx.now,
                 completed_at: Some(cx.now),
-                error: Some((error.code().as_str().to_owned(), error.message().to_owned())),
+                error: Some((error.code().as_str().to_owned(), error.sentence())),
             },
         };
         cx.note_path(path.as_str(), grant, namespace_note(space), Some(error));

@@ -128,7 +128,7 @@ pub(super) fn tell_failure(
 ) {
     let body = EventBody::RotationFailed {
         rotation_policy_id: policy.id.clone(),
-        error: FailureText { code: error.code().as_str().to_owned(), message: error.message().to_owned() },
+        error: FailureText { code: error.code().as_str().to_owned(), message: error.sentence() },
         next_attempt_at,
     };
     work.emit(Happening::of_secret(scope, record, body));

@@ -20,8 +20,10 @@ use crate::operation::{Command, tenant_operation};
 use crate::vault::Vault;
 use crate::webhook::destination;
 
-/// Of one identity in one tenant. Each costs something with every event of the tenant.
-const MOST_OF_AN_OWNER: i64 = 200;
+/// Of one identity in one tenant, and of all identities together: each costs something with every event of the tenant, in the
+/// transaction that hands it on.
+const MOST_OF_AN_OWNER: i64 = 50;
+const MOST_OF_A_TENANT: i64 = 500;
 
 /// How a new subscription is delivered.
 pub enum DeliveryChoice {
@@ -61,7 +63,12 @@ impl Command for CreateSubscription {
         check_name(tx, permit, &owner_id, &self.name, None)?;
         if subscription::count_of_owner(tx, scope, &owner_id)? >= MOST_OF_AN_OWNER {
             let message = format!("An identity may have {MOST_OF_AN_OWNER} subscriptions; remove one first");
-            return Err(Error::new(Code::InvalidState, message).with("limit", MOST_OF_AN_OWNER));
+            return Err(too_many(message, MOST_OF_AN_OWNER));
+        }
+        if subscription::count(tx, scope)? >= MOST_OF_A_TENANT {
+            let message =
+                format!("A tenant may have {MOST_OF_A_TENANT} subscriptions; somebody has to remove one first");
+            return Err(too_many(message, MOST_OF_A_TENANT));
         }
         let record = SubscriptionRecord {
             id: SubscriptionId::from_ulid(cx.ulid()?).as_str().to_owned(),
@@ -89,6 +96,10 @@ impl Command for CreateSubscription {
         cx.outcome(Outcome::Created);
         shown(tx, permit, record)
     }
+}
+
+fn too_many(message: String, limit: i64) -> Error {
+    Error::new(Code::InvalidState, message).with("state", "limit_reached").with("limit", limit)
 }
 
 pub(super) fn texts(globs: &[Glob]) -> Vec<String> {

@@ -99,7 +99,7 @@ fn must_be_polled(record: &SubscriptionRecord) -> Result<()> {
         Delivery::Polling { .. } => Ok(()),
         Delivery::Webhook => {
             Err(Error::new(Code::InvalidState, "This subscription is delivered by webhook; there is nothing to poll")
-                .with("reason", "delivery_type"))
+                .with("state", "delivered_by_webhook"))
         }
     }
 }

@@ -13,10 +13,13 @@ use scaivault_store::webhook::{self, Filters, WebhookRecord};
 use super::{destination, existing};
 use crate::caller::Caller;
 use crate::context::{Context, Outcome};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::naming::{name_exists, unique};
 use crate::operation::{Command, tenant_operation};
 use crate::vault::Vault;
+
+/// Of one tenant. Each costs something with every event of the tenant, in the transaction that hands it on.
+const MOST_WEBHOOKS: i64 = 100;
 
 /// `POST /v1/webhooks`
 pub struct CreateWebhook {
@@ -63,6 +66,11 @@ impl Command for CreateWebhook {
         self.verdict.clone()?;
         let scope = permit.tenant();
         check_name(tx, permit, &self.name, None)?;
+        if webhook::count(tx, scope)? >= MOST_WEBHOOKS {
+            let message = format!("A tenant may have {MOST_WEBHOOKS} webhooks; remove one first");
+            let error = Error::new(Code::InvalidState, message).with("state", "limit_reached");
+            return Err(error.with("limit", MOST_WEBHOOKS));
+        }
         let id = WebhookId::from_ulid(cx.ulid()?);
         let record = WebhookRecord {
             name: self.name.clone(),

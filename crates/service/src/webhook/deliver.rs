@@ -8,9 +8,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use scaivault_domain::access::TenantScope;
 use scaivault_domain::webhook::TargetUrl;
+use scaivault_store::delivery_target::{self, DeliveryTarget};
 use scaivault_store::job::JobRecord;
+use scaivault_store::tenant;
 use scaivault_store::webhook_delivery::{self, DeliveryRecord};
-use scaivault_store::{delivery_target, tenant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -71,10 +72,12 @@ impl Pace {
 struct Run {
     vault: Arc<Vault>,
     scope: TenantScope,
+    /// As it was when the run began.
+    target: DeliveryTarget,
     url: TargetUrl,
     secrets: Secrets,
     stopwatch: Stopwatch,
-    /// The target was given up meanwhile, or something can't be written.
+    /// The target was changed, deleted or given up meanwhile, or something can't be written.
     over: AtomicBool,
     /// Deliveries by path, each in the order of the events.
     lanes: Mutex<VecDeque<Vec<Arc<DeliveryRecord>>>>,
@@ -132,7 +135,7 @@ async fn prepare(vault: &Arc<Vault>, taken: &JobRecord) -> Result<Option<Run>> {
         let secrets = Secrets::open(&keys, &target)?;
         let url = TargetUrl::parse(&target.url).map_err(Error::internal)?;
         let (stopwatch, over, lanes) = (Stopwatch::start(), AtomicBool::new(false), Mutex::new(by_path(due)));
-        Ok(Some(Run { scope, url, secrets, stopwatch, over, lanes, vault }))
+        Ok(Some(Run { scope, target, url, secrets, stopwatch, over, lanes, vault }))
     });
     prepared.await.map_err(Error::internal)?
 }
@@ -184,8 +187,21 @@ impl Run {
         !self.over.load(Ordering::Acquire) && self.stopwatch.elapsed() < BEGIN_WITHIN && self.vault.may_send()
     }
 
-    async fn send(&self, found: &Arc<DeliveryRecord>) -> Result<()> {
+    /// Whoever deletes a webhook, switches it off or gives it another URL or secret means what is queued, too: a run that goes on with
+    /// what it began with would send to a receiver that was just shut out.
+    async fn is_as_it_was(self: &Arc<Self>) -> Result<bool> {
+        let run = Arc::clone(self);
+        let look = move || run.vault.store.read(|view| delivery_target::find(view, &run.scope, &run.target.id));
+        let found = tokio::task::spawn_blocking(look).await.map_err(Error::internal)??;
+        Ok(found.is_some_and(|now| now.sends_like(&self.target)))
+    }
+
+    async fn send(self: &Arc<Self>, found: &Arc<DeliveryRecord>) -> Result<()> {
         let delivery = &found.delivery;
+        if !self.is_as_it_was().await? {
+            self.over.store(true, Ordering::Release);
+            return Ok(());
+        }
         if !self.vault.may_be_told(&self.scope, delivery).await? {
             return self.vault.withdraw_delivery(&self.scope, found).await;
         }

@@ -74,8 +74,9 @@ pub(super) fn opened(keys: &KeySet, id: &str, sealed: &[u8]) -> Result<scaivault
     keys.open_item(PURPOSE, id, sealed)
 }
 
-/// Another secret; the one before it signs too for `keep_seconds`. Whatever was previous before is destroyed. The target is still to
-/// be written.
+/// Another secret; the one before it signs too for `keep_seconds`. Whatever was previous before is destroyed. The secret that signs
+/// already, sent again by a client that did not hear the answer, ends no overlap unless `keep_seconds` is zero. The target is still to be
+/// written.
 pub(crate) fn change_secret(
     tx: &mut WriteTx<'_>,
     work: &Work<'_>,
@@ -84,9 +85,17 @@ pub(crate) fn change_secret(
     secret: &SecretString,
     keep_seconds: i64,
 ) -> Result<()> {
-    let before = std::mem::replace(&mut target.secret, sealed(work, scope, &target.id, secret)?);
-    target.previous =
-        (keep_seconds > 0).then(|| PreviousSecret { secret: before, ends_at: work.now.plus_seconds(keep_seconds) });
+    let current = opened(&*work.tenant_keys(scope)?, &target.id, &target.secret)?;
+    if current.expose() == secret.expose().as_bytes() {
+        if keep_seconds > 0 {
+            return Ok(());
+        }
+        target.previous = None;
+    } else {
+        let before = std::mem::replace(&mut target.secret, sealed(work, scope, &target.id, secret)?);
+        target.previous =
+            (keep_seconds > 0).then(|| PreviousSecret { secret: before, ends_at: work.now.plus_seconds(keep_seconds) });
+    }
     tx.changed(scaivault_store::Change::Erased);
     match &target.previous {
         Some(previous) => {

@@ -32,6 +32,9 @@ async fn e_10_a_new_secret_overlaps_with_the_old_one() {
     };
     let patched = root.patch(&one, json!({"secret": NEW, "previous_secret_ttl": "1h"})).await.expect(200).json();
     assert_eq!(patched["previous_secret_expires_at"], "2026-05-01T11:00:00Z");
+    // Sent again by a client that did not hear the answer: the overlap stays as it is.
+    let again = root.patch(&one, json!({"secret": NEW, "previous_secret_ttl": "2h"})).await.expect(200).json();
+    assert_eq!(again["previous_secret_expires_at"], "2026-05-01T11:00:00Z");
     let both = arrived("a").await;
     assert_eq!(both.header("x-scaivault-signature"), signature(NEW, &both));
     assert_eq!(both.header("x-scaivault-signature-previous"), signature(SECRET, &both));
