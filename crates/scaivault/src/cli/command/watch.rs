@@ -53,7 +53,7 @@ impl Watch {
                 }
                 // What was possible before comes back; what is refused, or was never there, does not.
                 Err(failure) if was_open && failure.exit_code == GENERAL => {
-                    output::notice(format_args!("scaivault: {}; tries again", failure.line));
+                    output::notice(format_args!("scaivault: {}; tries again", printable(&failure.line)));
                 }
                 Err(failure) => return Err(failure),
             }
