@@ -19,7 +19,7 @@ use crate::metrics::Stopwatch;
 use crate::operation::{Command, Query};
 use crate::replay::{Idempotency, request_key, run_once};
 use crate::session::token_revoked;
-use crate::trail::{Subject, audit_action};
+use crate::trail::{Subject, audit_action, unrecorded};
 use crate::vault::Vault;
 use crate::warm::WarmKeys;
 
@@ -227,7 +227,7 @@ impl Vault {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
             let fate = done.result.as_ref().map(|_| notes.outcome.status());
             let drafts = self.drafts(caller, &subject, &notes, fate);
-            for mut draft in drafts.map_err(|error| StoreError::Audit(format!("{error:?}")))? {
+            for mut draft in drafts.map_err(unrecorded)? {
                 draft.append(tx)?;
                 done.entries.push(draft.entry);
             }

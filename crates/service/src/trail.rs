@@ -265,3 +265,8 @@ fn append_all(tx: &mut WriteTx<'_>, drafts: &mut [Draft]) -> StoreResult<Vec<Aud
 pub(crate) fn audit_action(action: Action) -> Option<AuditAction> {
     action.spec().audit
 }
+
+/// What can't be recorded must not happen: an error on the way to an entry ends the transaction.
+pub(crate) fn unrecorded(error: Error) -> StoreError {
+    StoreError::Audit(format!("{error:?}"))
+}

@@ -126,8 +126,6 @@ impl Vault {
                 Some(_) | None => None,
             };
             let partner_id = partner_id.unwrap_or_else(|| origin.partner_id.to_owned());
-            let data = data_of(happening, shared, true)?;
-            let data_of_others = data_of(happening, shared, false)?;
             for tenant_id in hearers {
                 if happening.body.event_type() == EventType::SecretAccessed && !self.hears_reads(tx, &tenant_id)? {
                     continue;
@@ -148,7 +146,7 @@ impl Vault {
                     secret_type: about.and_then(|about| about.secret_type).map(str::to_owned),
                     tags: about.map(|about| about.tags.clone()).unwrap_or_default(),
                     rotation_policy_id: rotation_policy.map(str::to_owned),
-                    data: if tenant_id == policy_tenant { data.clone() } else { data_of_others.clone() },
+                    data: data_of(happening, shared, tenant_id == policy_tenant)?,
                     tenant_id,
                 };
                 let fresh = self.ulid(at).map_err(|error| StoreError::Unavailable(format!("{error:?}")))?;

@@ -7,6 +7,7 @@ use scaivault_store::job::{self, JobRecord};
 use scaivault_store::{StoreError, StoreResult, WriteTx};
 
 use crate::error::{Code, Error, Internal, Result};
+use crate::trail::unrecorded;
 use crate::vault::Vault;
 
 /// Tries before a job is given up: more than a day with the pauses of [`pause_after`].
@@ -69,8 +70,4 @@ pub(crate) fn pause_after(failures: i64) -> i64 {
 pub(crate) fn caught<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(StoreError::corrupt("the server's own work panicked").into()))
-}
-
-pub(super) fn unrecorded(error: Error) -> StoreError {
-    StoreError::Audit(format!("{error:?}"))
 }

@@ -11,6 +11,7 @@ use scaivault_store::{StoreError, StoreResult, WriteTx, secret, tenant};
 use crate::error::Result;
 use crate::event::Origin;
 use crate::job::{JobKind, OwnEntry};
+use crate::trail::unrecorded;
 use crate::vault::Vault;
 
 /// Secrets of one transaction.
@@ -71,10 +72,6 @@ impl Vault {
         draft.append(tx)?;
         Ok(draft.entry)
     }
-}
-
-fn unrecorded(error: crate::error::Error) -> StoreError {
-    StoreError::Audit(format!("{error:?}"))
 }
 
 struct Owner {

@@ -10,13 +10,14 @@ use scaivault_domain::time::Timestamp;
 use scaivault_domain::webhook::retry_after_seconds;
 use scaivault_store::delivery_target;
 use scaivault_store::webhook_delivery::{self, AttemptRecord, DeliveryRecord, Fate, NewDelivery};
-use scaivault_store::{StoreError, StoreResult, WriteTx};
+use scaivault_store::{StoreResult, WriteTx};
 
 use super::destination::{self, GivenUp, whole};
 use super::post::Attempted;
 use crate::error::{Code, Error, Result};
 use crate::event::Origin;
 use crate::job::{JobKind, OwnEntry};
+use crate::trail::unrecorded;
 use crate::vault::Vault;
 
 /// The status with which a receiver says that it wants nothing any more.
@@ -182,8 +183,4 @@ fn entry(delivery: &NewDelivery, attempts: i64, attempted: &Attempted, arrived: 
         extra,
         failed: (!arrived).then(|| Error::new(Code::ServiceUnavailable, text).with("reason", "backend")),
     }
-}
-
-fn unrecorded(error: Error) -> StoreError {
-    StoreError::Audit(format!("{error:?}"))
 }
