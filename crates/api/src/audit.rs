@@ -34,6 +34,9 @@ pub struct AuditEntry {
     pub error_code: Option<String>,
     pub resource_id: Option<String>,
     pub token_ref: Option<String>,
+    /// The node whose chain this is; absent on the embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     pub seq: i64,
     pub prev_hash: String,
     pub hash: String,
@@ -106,6 +109,9 @@ pub struct VerifyReport {
     pub entries: u64,
     pub checkpoints_verified: u64,
     pub first_invalid_seq: Option<i64>,
+    /// The node in whose chain that is; absent on the embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     /// `hash_mismatch`, `gap`, `bad_signature` or `truncated`.
     pub reason: Option<String>,
 }
@@ -114,6 +120,9 @@ pub struct VerifyReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Checkpoint {
     pub stream: String,
+    /// The node whose chain it is about; absent on the embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     pub seq: i64,
     pub hash: String,
     /// In microseconds.

@@ -387,7 +387,9 @@ pub(crate) fn storage(error: scaivault_store::StoreError) -> Error {
     match error {
         StoreError::Closed => Error::unavailable(Outage::ShuttingDown, error),
         StoreError::Audit(text) => Error::unavailable(Outage::Audit, text),
-        StoreError::Unavailable(_) | StoreError::InUse(_) => Error::unavailable(Outage::Storage, error),
+        StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::InUse(_) => {
+            Error::unavailable(Outage::Storage, error)
+        }
         StoreError::Corrupt(_) | StoreError::Constraint { .. } | StoreError::SchemaTooNew { .. } => {
             Error::internal(error)
         }

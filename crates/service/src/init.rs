@@ -11,7 +11,7 @@ use scaivault_store::partner::{self, PartnerRecord};
 use scaivault_store::tenant::{self, TenantRecord};
 use scaivault_store::token::{self, TokenRecord};
 use scaivault_store::user::{self, UserRecord};
-use scaivault_store::{StoreError, key};
+use scaivault_store::{Lane, StoreError, key};
 
 use crate::error::{Error, Result};
 use crate::keyring::{Root, mint};
@@ -96,7 +96,7 @@ pub(crate) fn run(vault: &Arc<Vault>, root: &Root, provider: &str, salt: Vec<u8>
         last_used_at: None,
         mfa_verified_at: None,
     };
-    vault.store.write_blocking(move |tx| {
+    vault.store.write_blocking(Lane::Whole, move |tx| {
         if instance::find(tx)?.is_some() {
             return Err(StoreError::InUse("the instance is initialised already; nothing was changed".to_owned()));
         }

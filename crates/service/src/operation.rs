@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use scaivault_domain::access::{Permit, Target};
+use scaivault_domain::access::{Permit, Space, Target};
 use scaivault_domain::action::Action;
-use scaivault_store::{ReadView, WriteTx};
+use scaivault_store::{Lane, ReadView, WriteTx};
 
 use crate::caller::Caller;
 use crate::context::Context;
@@ -33,6 +33,18 @@ pub trait Command: Operation {
     /// nothing is decided yet: whatever this finds out, [`Command::run`] tells it.
     fn prepare(&mut self, _vault: &Arc<Vault>, _caller: &Caller) -> impl Future<Output = ()> + Send {
         async {}
+    }
+
+    /// What may not change beneath it. A command on one of the tenant's own secrets touches nothing else; all others have the whole
+    /// database to themselves for as long as they take.
+    fn lane(&self, caller: &Caller) -> Lane {
+        match self.target() {
+            Target::Secret { space: Space::Tenant, .. } => Lane::Tenant(caller.standing.tenant.as_str().to_owned()),
+            Target::Secret { space: Space::Partner, .. }
+            | Target::Listing { .. }
+            | Target::Tenant
+            | Target::Instance => Lane::Whole,
+        }
     }
 
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Self::Output>;

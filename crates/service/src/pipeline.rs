@@ -105,6 +105,7 @@ impl Vault {
             return Err(self.refuse(admitted, command.action(), Some(&target), error).await);
         }
         command.prepare(self, &admitted.caller).await;
+        let lane = command.lane(&admitted.caller);
         let asked = Arc::new((command, idempotency));
         let mut making = Making::default();
         let (done, stopwatch) = loop {
@@ -113,7 +114,7 @@ impl Vault {
             let stopwatch = Stopwatch::start();
             let mut done = self
                 .store
-                .write(move |tx| {
+                .write(lane.clone(), move |tx| {
                     let (command, kept) = (&asked.0, in_flight.zip(asked.1.as_ref()));
                     vault.command_in_tx(tx, &caller, command, (&keys, &making), kept)
                 })
@@ -129,10 +130,7 @@ impl Vault {
                 None => break (done, stopwatch),
             }
         };
-        if !done.entries.is_empty() {
-            self.metrics.committed(stopwatch.elapsed());
-        }
-        done.entries.iter().for_each(|entry| self.published(entry));
+        self.metrics.committed(stopwatch.elapsed());
         if let (Ok(_), Some(effect)) = (&done.result, done.after_commit) {
             effect(self);
         }
@@ -214,7 +212,7 @@ impl Vault {
         let (notes, making) = cx.into_notes();
         // What succeeded stands, whatever it had asked for on its way.
         let making = if result.is_ok() { Making::default() } else { making };
-        let mut done = Done { result, entries: Vec::new(), after_commit: notes.after_commit, making };
+        let done = Done { result, after_commit: notes.after_commit, making };
         if done.making.lacks_something() {
             return Ok(done);
         }
@@ -227,10 +225,7 @@ impl Vault {
             let subject = Subject::of(audited, Some(&target), grant.as_ref());
             let fate = done.result.as_ref().map(|_| notes.outcome.status());
             let drafts = self.drafts(caller, &subject, &notes, fate);
-            for mut draft in drafts.map_err(unrecorded)? {
-                draft.append(tx)?;
-                done.entries.push(draft.entry);
-            }
+            drafts.map_err(unrecorded)?.into_iter().try_for_each(|draft| draft.append(tx))?;
         }
         Ok(done)
     }
@@ -252,7 +247,6 @@ fn token_still_lives(tx: &mut WriteTx<'_>, caller: &Caller) -> StoreResult<Resul
 
 struct Done<T> {
     result: Result<Reply<T>>,
-    entries: Vec<scaivault_domain::audit::AuditEntry>,
     after_commit: Option<AfterCommit>,
     /// Nothing happened if it lacks something.
     making: Making,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{access_count, token};
+use scaivault_store::{Lane, access_count, token};
 
 use crate::error::Result;
 use crate::vault::Vault;
@@ -55,7 +55,7 @@ impl Vault {
         let batch = pending.clone();
         let written = self
             .store
-            .write(move |tx| {
+            .write(Lane::Beside, move |tx| {
                 for ((secret_id, hour), (reads, last)) in &batch.reads {
                     access_count::add(tx, secret_id, *hour, *reads, *last)?;
                 }

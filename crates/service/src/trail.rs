@@ -7,8 +7,8 @@ use scaivault_domain::action::Action;
 use scaivault_domain::audit::{AuditAction, AuditEntry};
 use scaivault_domain::id::{AuditEntryId, IdentityType};
 use scaivault_domain::time::Timestamp;
-use scaivault_store::audit::{self, INSTANCE_STREAM};
-use scaivault_store::{StoreError, StoreResult, WriteTx};
+use scaivault_store::audit::{self, Chain, INSTANCE_STREAM};
+use scaivault_store::{Lane, StoreError, StoreResult, WriteTx};
 use serde_json::Value;
 
 use crate::caller::{Caller, RequestMeta};
@@ -32,8 +32,8 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Appends the entry; what it records must not happen when this fails.
-    pub(crate) fn append(&mut self, tx: &mut WriteTx<'_>) -> StoreResult<()> {
-        audit::append(tx, &self.stream, self.at, &mut self.entry).map_err(|error| StoreError::Audit(error.to_string()))
+    pub(crate) fn append(self, tx: &mut WriteTx<'_>) -> StoreResult<()> {
+        audit::append(tx, &self.stream, self.at, self.entry).map_err(|error| StoreError::Audit(error.to_string()))
     }
 }
 
@@ -175,6 +175,7 @@ impl Vault {
         let entry = AuditEntry {
             acting_partner_id: None,
             acting_tenant_id: None,
+            chain: None,
             action: action.as_str().to_owned(),
             duration_ms: at.micros_since(meta.started).max(0) / 1000,
             error_code: fate.err().map(|error| error.code().as_str().to_owned()),
@@ -205,15 +206,15 @@ impl Vault {
     }
 
     /// Makes the entries durable: all or none.
-    pub(crate) async fn record_all(&self, mut drafts: Vec<Draft>) -> Result<()> {
-        self.write_entries(move |tx| append_all(tx, &mut drafts)).await
+    pub(crate) async fn record_all(&self, drafts: Vec<Draft>) -> Result<()> {
+        self.write_entries(move |tx| append_all(tx, &drafts)).await
     }
 
     /// Makes the entries of a request durable, and what is told of it: all or none.
     pub(crate) async fn record_and_tell(
         self: &Arc<Self>,
         caller: &Arc<Caller>,
-        mut drafts: Vec<Draft>,
+        drafts: Vec<Draft>,
         happenings: Vec<Happening>,
         now: Timestamp,
     ) -> Result<()> {
@@ -224,20 +225,19 @@ impl Vault {
         let (vault, asking) = (Arc::clone(self), Arc::clone(caller));
         let written = self.write_entries(move |tx| {
             vault.append_events(tx, &Origin::of(&asking), &happenings, now)?;
-            append_all(tx, &mut drafts)
+            append_all(tx, &drafts)
         });
         written.await.inspect_err(|_| self.violations.forget(&caller.meta.request_id))
     }
 
     async fn write_entries<F>(&self, work: F) -> Result<()>
     where
-        F: FnMut(&mut WriteTx<'_>) -> StoreResult<Vec<AuditEntry>> + Send + 'static,
+        F: FnMut(&mut WriteTx<'_>) -> StoreResult<()> + Send + 'static,
     {
         let stopwatch = Stopwatch::start();
-        match self.store.write(work).await {
-            Ok(entries) => {
+        match self.store.write(Lane::Beside, work).await {
+            Ok(()) => {
                 self.metrics.committed(stopwatch.elapsed());
-                entries.iter().for_each(|entry| self.published(entry));
                 Ok(())
             }
             Err(StoreError::Closed) => Err(StoreError::Closed.into()),
@@ -252,13 +252,12 @@ impl Vault {
     pub(crate) fn published(&self, entry: &AuditEntry) {
         self.mirror.push(entry);
         self.metrics.audited(entry);
-        self.growth.appended(entry.tenant_id.as_deref().unwrap_or(INSTANCE_STREAM), entry.seq);
+        self.growth.appended(Chain::of(entry), entry.seq);
     }
 }
 
-fn append_all(tx: &mut WriteTx<'_>, drafts: &mut [Draft]) -> StoreResult<Vec<AuditEntry>> {
-    drafts.iter_mut().try_for_each(|draft| draft.append(tx))?;
-    Ok(drafts.iter().map(|draft| draft.entry.clone()).collect())
+fn append_all(tx: &mut WriteTx<'_>, drafts: &[Draft]) -> StoreResult<()> {
+    drafts.iter().try_for_each(|draft| draft.clone().append(tx))
 }
 
 /// Which audit action a refused request is recorded under, before its options were read.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use scaivault_crypto::{Entropy, OpaqueToken, RootKey, SecretBytes, TokenHash};
+use scaivault_domain::audit::AuditEntry;
 use scaivault_domain::cursor::Cursor;
 use scaivault_domain::id::{self, Ulid};
 use scaivault_domain::time::{Clock, Timestamp};
@@ -339,13 +340,23 @@ impl From<SealOrError> for Error {
 struct Invalidator(std::sync::Weak<Vault>);
 
 impl CommitListener for Invalidator {
-    fn committed(&self, changes: &[Change]) {
+    fn committed(&self, changes: &[Change], entries: &[AuditEntry]) {
         let Some(vault) = self.0.upgrade() else { return };
+        entries.iter().for_each(|entry| vault.published(entry));
         for change in changes {
             match change {
                 Change::Access => {
                     vault.sessions.clear();
                     vault.tenants.clear();
+                }
+                Change::Everything => {
+                    vault.sessions.clear();
+                    vault.tenants.clear();
+                    vault.secrets.clear();
+                    vault.read_listeners.clear();
+                    vault.keyring.forget();
+                    vault.runner.wake();
+                    vault.listening.ring_all();
                 }
                 Change::AllSecrets => vault.secrets.clear(),
                 Change::Erased => {}

@@ -35,7 +35,7 @@ pub fn add(tx: &mut WriteTx<'_>, secret_id: &str, hour: i64, reads: i64, last_at
 pub fn of(db: &mut impl Database, secret_id: &str, now: Timestamp) -> StoreResult<AccessStatistics> {
     let since = hour_of(now) - WINDOW_HOURS;
     let found = db.first(
-        "SELECT MAX(last_at), SUM(CASE WHEN hour > $2 THEN reads ELSE 0 END) FROM secret_access WHERE secret_id = $1",
+        "SELECT MAX(last_at), CAST(SUM(CASE WHEN hour > $2 THEN reads ELSE 0 END) AS BIGINT) FROM secret_access WHERE secret_id = $1",
         params![secret_id, since],
         |row| Ok(AccessStatistics { last_accessed_at: row.opt_time(0)?, reads_30d: row.opt_int(1)?.unwrap_or(0) }),
     )?;

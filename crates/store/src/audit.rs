@@ -1,118 +1,80 @@
-//! The audit trail: append-only, one hash chain a stream (contract 06 section 4).
+//! The audit trail: append-only, in hash chains (contract 06 section 4).
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 use scaivault_domain::audit::AuditEntry;
 pub use scaivault_domain::audit::INSTANCE_STREAM;
 use scaivault_domain::time::Timestamp;
 
+use self::condition::Condition;
+pub use self::condition::EntryFilter;
 use crate::error::{StoreError, StoreResult};
 use crate::sql::{Database, Param, Row, params};
 use crate::tx::WriteTx;
 
-/// Streams the writer remembers the ends of; beyond it all are forgotten and read again when needed.
-const REMEMBERED_HEADS: usize = 4096;
+mod condition;
+mod seal;
 
-/// The ends of the chains, as the writer last left them. Lost on any failure, and then read from the database again.
-#[derive(Debug, Default)]
-pub struct ChainHeads {
-    heads: HashMap<String, Head>,
-    appended: u64,
+pub(crate) use seal::{ChainWriter, Sealed};
+
+/// One chain of a stream: all of it on the embedded store, where the node has no name; one a node on PostgreSQL, so that nodes never
+/// wait for each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Chain {
+    /// Tenant id, or [`INSTANCE_STREAM`].
+    pub stream: String,
+    /// The id of the node that writes it, or the empty text.
+    pub node: String,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Head {
-    seq: i64,
-    hash: [u8; 32],
-}
-
-impl ChainHeads {
-    pub(crate) fn appended(&self) -> u64 {
-        self.appended
+impl Chain {
+    /// The chain of a stream on the embedded store.
+    pub fn embedded(stream: &str) -> Self {
+        Self { stream: stream.to_owned(), node: String::new() }
     }
 
-    pub(crate) fn forget(&mut self) {
-        self.heads.clear();
+    /// As entries and checkpoints name it.
+    pub fn name(&self) -> Option<String> {
+        Some(self.node.clone()).filter(|node| !node.is_empty())
+    }
+
+    /// The chain that an entry stands in.
+    pub fn of(entry: &AuditEntry) -> Self {
+        Self {
+            stream: entry.tenant_id.clone().unwrap_or_else(|| INSTANCE_STREAM.to_owned()),
+            node: entry.chain.clone().unwrap_or_default(),
+        }
     }
 }
 
 /// One stored entry with its chain hash.
 #[derive(Debug, Clone)]
 pub struct StoredEntry {
+    pub at: Timestamp,
     pub entry: AuditEntry,
     pub hash: [u8; 32],
 }
 
-/// Built once: every request runs it.
-static APPEND: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "INSERT INTO audit_entry (stream, {COLUMNS})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
-    )
-});
-
-/// Appends `entry` at the end of `stream`: gives it its number, the hash of its predecessor and its own.
-pub fn append(tx: &mut WriteTx<'_>, stream: &str, at: Timestamp, entry: &mut AuditEntry) -> StoreResult<()> {
-    let head = match tx.heads().heads.get(stream) {
-        Some(head) => *head,
-        None => read_head(tx, stream)?,
-    };
-    entry.seq = head.seq + 1;
-    entry.prev_hash = hex::encode(head.hash);
-    let hash = entry.hash().map_err(StoreError::corrupt)?;
-    let extra = crate::sql::json_text(&entry.extra_data)?;
-    tx.connection()?.execute(
-        &APPEND,
-        params![
-            stream,
-            entry.seq,
-            &entry.id,
-            at,
-            &entry.action,
-            &entry.identity_type,
-            &entry.identity_id,
-            &entry.secret_path,
-            &entry.source_ip,
-            &entry.user_agent,
-            entry.status_code,
-            &entry.error_code,
-            entry.duration_ms,
-            &entry.request_id,
-            &extra,
-            &entry.acting_partner_id,
-            &entry.acting_tenant_id,
-            &entry.target_tenant_id,
-            &entry.resource_id,
-            &entry.token_ref,
-            &head.hash,
-            &hash,
-        ],
-    )?;
-    let heads = tx.heads();
-    if heads.heads.len() >= REMEMBERED_HEADS {
-        heads.heads.clear();
-    }
-    heads.heads.insert(stream.to_owned(), Head { seq: entry.seq, hash });
-    heads.appended = heads.appended.wrapping_add(1);
+/// Has `entry` stand at the end of `stream` when the transaction commits. It is numbered and chained only then, so that the chain is
+/// in the order of commits and nobody holds its end for longer than a commit takes.
+///
+/// # Errors
+/// An entry without a canonical form: it could never be chained.
+pub fn append(tx: &mut WriteTx<'_>, stream: &str, at: Timestamp, entry: AuditEntry) -> StoreResult<()> {
+    entry.check().map_err(StoreError::corrupt)?;
+    tx.entry(Pending { stream: stream.to_owned(), at, entry });
     Ok(())
 }
 
-fn read_head(tx: &mut WriteTx<'_>, stream: &str) -> StoreResult<Head> {
-    let newest = |row: &dyn Row| Ok(Head { seq: row.int(0)?, hash: hash_of(row, 1)? });
-    if let Some(head) = tx.first(
-        "SELECT seq, hash FROM audit_entry WHERE stream = $1 ORDER BY seq DESC LIMIT 1",
-        params![stream],
-        newest,
-    )? {
-        return Ok(head);
-    }
-    // Retention may have taken every entry; the chain goes on behind its anchor.
-    let anchor = tx.first("SELECT seq, hash FROM audit_anchor WHERE stream = $1", params![stream], newest)?;
-    Ok(anchor.unwrap_or(Head { seq: 0, hash: [0; 32] }))
+/// An entry that waits for the commit.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    stream: String,
+    at: Timestamp,
+    entry: AuditEntry,
 }
 
-const COLUMNS: &str = "seq, id, at, action, identity_type, identity_id, secret_path, source_ip, user_agent, status_code, error_code, \
+const COLUMNS: &str = "chain, seq, id, at, action, identity_type, identity_id, secret_path, source_ip, user_agent, status_code, error_code, \
      duration_ms, request_id, extra_data, acting_partner_id, acting_tenant_id, target_tenant_id, resource_id, token_ref, prev_hash, hash";
 
 fn hash_of(row: &dyn Row, column: usize) -> StoreResult<[u8; 32]> {
@@ -120,67 +82,54 @@ fn hash_of(row: &dyn Row, column: usize) -> StoreResult<[u8; 32]> {
 }
 
 fn read(stream: &str, row: &dyn Row) -> StoreResult<StoredEntry> {
-    let status_code = row.int(9)?;
+    let status_code = row.int(10)?;
     Ok(StoredEntry {
+        at: row.time(3)?,
         entry: AuditEntry {
-            seq: row.int(0)?,
-            id: row.text(1)?,
-            timestamp: row.time(2)?.to_rfc3339_micros(),
-            action: row.text(3)?,
-            identity_type: row.opt_text(4)?,
-            identity_id: row.opt_text(5)?,
-            secret_path: row.opt_text(6)?,
-            source_ip: row.opt_text(7)?,
-            user_agent: row.opt_text(8)?,
+            seq: row.int(1)?,
+            id: row.text(2)?,
+            timestamp: row.time(3)?.to_rfc3339_micros(),
+            action: row.text(4)?,
+            identity_type: row.opt_text(5)?,
+            identity_id: row.opt_text(6)?,
+            secret_path: row.opt_text(7)?,
+            source_ip: row.opt_text(8)?,
+            user_agent: row.opt_text(9)?,
             status_code,
             success: status_code < 400,
-            error_code: row.opt_text(10)?,
-            duration_ms: row.int(11)?,
-            request_id: row.text(12)?,
-            extra_data: row.json::<BTreeMap<String, serde_json::Value>>(13)?,
-            acting_partner_id: row.opt_text(14)?,
-            acting_tenant_id: row.opt_text(15)?,
-            target_tenant_id: row.opt_text(16)?,
-            resource_id: row.opt_text(17)?,
-            token_ref: row.opt_text(18)?,
-            prev_hash: hex::encode(row.blob(19)?),
+            error_code: row.opt_text(11)?,
+            duration_ms: row.int(12)?,
+            request_id: row.text(13)?,
+            extra_data: row.json::<BTreeMap<String, serde_json::Value>>(14)?,
+            acting_partner_id: row.opt_text(15)?,
+            acting_tenant_id: row.opt_text(16)?,
+            target_tenant_id: row.opt_text(17)?,
+            resource_id: row.opt_text(18)?,
+            token_ref: row.opt_text(19)?,
+            chain: Some(row.text(0)?).filter(|node| !node.is_empty()),
+            prev_hash: hex::encode(row.blob(20)?),
             tenant_id: (stream != INSTANCE_STREAM).then(|| stream.to_owned()),
         },
-        hash: hash_of(row, 20)?,
+        hash: hash_of(row, 21)?,
     })
 }
 
-/// Which entries a query wants. Absent filters want all.
-#[derive(Debug, Clone, Default)]
-pub struct EntryFilter {
-    pub from: Option<Timestamp>,
-    /// Exclusive.
-    pub to: Option<Timestamp>,
-    pub actions: Vec<String>,
-    pub identity_id: Option<String>,
-    pub identity_type: Option<String>,
-    pub path: Option<String>,
-    pub path_prefix: Option<String>,
-    pub success: Option<bool>,
-    pub source_ip: Option<String>,
-    pub request_id: Option<String>,
-}
-
-/// Entries of `stream` that pass `filter`, newest first, only those with a `seq` below `before`.
+/// Entries of one chain that pass `filter`, newest first, only those with a number below `before`.
 pub fn query(
     db: &mut impl Database,
-    stream: &str,
+    chain: &Chain,
     filter: &EntryFilter,
     before: Option<i64>,
     limit: i64,
 ) -> StoreResult<Vec<StoredEntry>> {
-    let mut condition = Condition::of(stream, filter);
+    let mut condition = Condition::of(&chain.stream, filter);
+    condition.and("chain = ", Param::Text(&chain.node));
     if let Some(before) = before {
         condition.and("seq < ", Param::Int(before));
     }
     let limit = condition.bind(Param::Int(limit));
     let sql = format!("SELECT {COLUMNS} FROM audit_entry WHERE {} ORDER BY seq DESC LIMIT {limit}", condition.text);
-    db.all(&sql, &condition.params, |row| read(stream, row))
+    db.all(&sql, &condition.params, |row| read(&chain.stream, row))
 }
 
 /// Figures over the entries that pass `filter`.
@@ -198,7 +147,7 @@ pub struct Totals {
 pub fn totals(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> StoreResult<Totals> {
     let condition = Condition::of(stream, filter);
     let sql = format!(
-        "SELECT COUNT(*), SUM(CASE WHEN status_code < 400 THEN 1 ELSE 0 END), SUM(CASE WHEN status_code = 403 THEN 1 ELSE 0 END),
+        "SELECT COUNT(*), COUNT(CASE WHEN status_code < 400 THEN 1 END), COUNT(CASE WHEN status_code = 403 THEN 1 END),
            COUNT(DISTINCT identity_id), COUNT(DISTINCT secret_path), MIN(at), MAX(at)
          FROM audit_entry WHERE {}",
         condition.text
@@ -229,7 +178,7 @@ pub struct ActionTotals {
 pub fn by_action(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> StoreResult<Vec<ActionTotals>> {
     let condition = Condition::of(stream, filter);
     let sql = format!(
-        "SELECT action, COUNT(*), SUM(CASE WHEN status_code < 400 THEN 1 ELSE 0 END), MAX(CASE WHEN status_code < 400 THEN at END)
+        "SELECT action, COUNT(*), COUNT(CASE WHEN status_code < 400 THEN 1 END), MAX(CASE WHEN status_code < 400 THEN at END)
          FROM audit_entry WHERE {} GROUP BY action ORDER BY action",
         condition.text
     );
@@ -249,145 +198,110 @@ pub fn by_action(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> 
 /// verifies a chain it is a finding. The text of `extra_data` counts to the byte, as every other column does.
 pub fn walk(
     db: &mut impl Database,
-    stream: &str,
+    chain: &Chain,
     from: i64,
     to: i64,
     limit: i64,
     mut each: impl FnMut(i64, StoreResult<StoredEntry>) -> StoreResult<bool>,
 ) -> StoreResult<()> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM audit_entry WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+        "SELECT {COLUMNS} FROM audit_entry WHERE stream = $1 AND chain = $2 AND seq >= $3 AND seq <= $4 ORDER BY seq LIMIT $5"
     );
-    db.connection()?.query(&sql, params![stream, from, to, limit], &mut |row| {
-        let entry = read(stream, row).and_then(|stored| {
-            if crate::sql::json_text(&stored.entry.extra_data)? == row.text(13)? {
+    db.connection()?.query(&sql, params![&chain.stream, &chain.node, from, to, limit], &mut |row| {
+        let entry = read(&chain.stream, row).and_then(|stored| {
+            if crate::sql::json_text(&stored.entry.extra_data)? == row.text(14)? {
                 Ok(stored)
             } else {
                 Err(StoreError::corrupt("extra_data is not as it was written"))
             }
         });
-        each(row.int(0)?, entry)
+        each(row.int(1)?, entry)
     })
 }
 
-/// Every stream that has entries. One seek a stream: the table is ordered by stream.
-pub fn streams(db: &mut impl Database) -> StoreResult<Vec<String>> {
-    let mut streams: Vec<String> = Vec::new();
-    loop {
-        let last = streams.last().map_or("", String::as_str);
-        let next =
-            db.first("SELECT MIN(stream) FROM audit_entry WHERE stream > $1", params![last], |row| row.opt_text(0))?;
-        match next.flatten() {
-            Some(stream) => streams.push(stream),
-            None => return Ok(streams),
-        }
-    }
+fn read_chain(row: &dyn Row) -> StoreResult<Chain> {
+    Ok(Chain { stream: row.text(0)?, node: row.text(1)? })
 }
 
-/// The next stream by name that anything is left of: entries, a checkpoint or an anchor. A trail whose entries are all gone
-/// is found by what was signed of it.
-pub fn next_trace(db: &mut impl Database, after: &str) -> StoreResult<Option<String>> {
-    let mut next: Option<String> = None;
-    for table in ["audit_entry", "audit_checkpoint", "audit_anchor"] {
-        let sql = format!("SELECT MIN(stream) FROM {table} WHERE stream > $1");
-        let found = db.first(&sql, params![after], |row| row.opt_text(0))?.flatten();
-        next = match (next, found) {
-            (Some(next), Some(found)) => Some(next.min(found)),
-            (next, found) => next.or(found),
-        };
+/// Every chain that anything was ever written to, by stream and node.
+pub fn chains(db: &mut impl Database) -> StoreResult<Vec<Chain>> {
+    db.all("SELECT stream, chain FROM audit_head ORDER BY stream, chain", &[], read_chain)
+}
+
+/// The chains of one stream, by node.
+pub fn chains_of(db: &mut impl Database, stream: &str) -> StoreResult<Vec<Chain>> {
+    db.all("SELECT stream, chain FROM audit_head WHERE stream = $1 ORDER BY chain", params![stream], read_chain)
+}
+
+/// The next chain, by stream and node, that anything is left of: entries, a checkpoint, an anchor or its head. A trail whose entries
+/// are all gone is found by what was signed of it.
+pub fn next_trace(db: &mut impl Database, after: Option<&Chain>) -> StoreResult<Option<Chain>> {
+    let (stream, node) = after.map_or(("", ""), |chain| (chain.stream.as_str(), chain.node.as_str()));
+    let mut next: Option<Chain> = None;
+    for table in ["audit_entry", "audit_checkpoint", "audit_anchor", "audit_head"] {
+        // In two steps, each a seek in the key: the rest of this stream, then the next one.
+        for condition in ["stream = $1 AND chain > $2", "stream > $1 AND chain >= ''"] {
+            let sql = format!("SELECT stream, chain FROM {table} WHERE {condition} ORDER BY stream, chain LIMIT 1");
+            let params = params![stream, node];
+            let given = if condition.contains("$2") { params } else { params.get(..1).unwrap_or_default() };
+            if let Some(found) = db.first(&sql, given, read_chain)? {
+                next = Some(match next {
+                    Some(next) => next.min(found),
+                    None => found,
+                });
+                break;
+            }
+        }
     }
     Ok(next)
 }
 
-/// The last number given out in a stream, 0 before the first.
-pub fn last_seq(db: &mut impl Database, stream: &str) -> StoreResult<i64> {
-    db.number("SELECT MAX(seq) FROM audit_entry WHERE stream = $1", params![stream])
+/// The last number given out in a chain that is still there, 0 without any.
+pub fn last_seq(db: &mut impl Database, chain: &Chain) -> StoreResult<i64> {
+    Ok(newest(db, chain)?.map_or(0, |(seq, _)| seq))
 }
 
-/// Number and hash of the newest entry of a stream.
-pub fn newest(db: &mut impl Database, stream: &str) -> StoreResult<Option<(i64, [u8; 32])>> {
-    db.first("SELECT seq, hash FROM audit_entry WHERE stream = $1 ORDER BY seq DESC LIMIT 1", params![stream], |row| {
-        Ok((row.int(0)?, hash_of(row, 1)?))
-    })
+/// Number and hash of the newest entry of a chain.
+pub fn newest(db: &mut impl Database, chain: &Chain) -> StoreResult<Option<(i64, [u8; 32])>> {
+    db.first(
+        "SELECT seq, hash FROM audit_entry WHERE stream = $1 AND chain = $2 ORDER BY seq DESC LIMIT 1",
+        params![&chain.stream, &chain.node],
+        |row| Ok((row.int(0)?, hash_of(row, 1)?)),
+    )
 }
 
 /// The number of the oldest entry that is still there.
-pub fn oldest(db: &mut impl Database, stream: &str) -> StoreResult<Option<i64>> {
-    db.first("SELECT MIN(seq) FROM audit_entry WHERE stream = $1", params![stream], |row| row.opt_int(0))
-        .map(Option::flatten)
+pub fn oldest(db: &mut impl Database, chain: &Chain) -> StoreResult<Option<i64>> {
+    db.first(
+        "SELECT seq FROM audit_entry WHERE stream = $1 AND chain = $2 ORDER BY seq LIMIT 1",
+        params![&chain.stream, &chain.node],
+        |row| row.int(0),
+    )
 }
 
 /// The stored hash of one entry.
-pub fn hash_at(db: &mut impl Database, stream: &str, seq: i64) -> StoreResult<Option<[u8; 32]>> {
-    db.first("SELECT hash FROM audit_entry WHERE stream = $1 AND seq = $2", params![stream, seq], |row| hash_of(row, 0))
+pub fn hash_at(db: &mut impl Database, chain: &Chain, seq: i64) -> StoreResult<Option<[u8; 32]>> {
+    db.first(
+        "SELECT hash FROM audit_entry WHERE stream = $1 AND chain = $2 AND seq = $3",
+        params![&chain.stream, &chain.node, seq],
+        |row| hash_of(row, 0),
+    )
 }
 
 /// The first entry, in order of numbers, of `at` or later: what retention has to keep, and all behind it. Looking from the
 /// old end, not for the newest old entry: a clock that once stood in the past must not cost everything before it.
-pub fn first_since(db: &mut impl Database, stream: &str, at: Timestamp) -> StoreResult<Option<i64>> {
+pub fn first_since(db: &mut impl Database, chain: &Chain, at: Timestamp) -> StoreResult<Option<i64>> {
     db.first(
-        "SELECT seq FROM audit_entry WHERE stream = $1 AND at >= $2 ORDER BY seq LIMIT 1",
-        params![stream, at],
+        "SELECT seq FROM audit_entry WHERE stream = $1 AND chain = $2 AND at >= $3 ORDER BY seq LIMIT 1",
+        params![&chain.stream, &chain.node, at],
         |row| row.int(0),
     )
 }
 
 /// Retention: removes entries up to `seq`. The caller has stored the anchor in the same transaction.
-pub fn cut(tx: &mut WriteTx<'_>, stream: &str, seq: i64) -> StoreResult<u64> {
-    tx.connection()?.execute("DELETE FROM audit_entry WHERE stream = $1 AND seq <= $2", params![stream, seq])
-}
-
-struct Condition<'a> {
-    text: String,
-    params: Vec<Param<'a>>,
-}
-
-impl<'a> Condition<'a> {
-    fn of(stream: &'a str, filter: &'a EntryFilter) -> Self {
-        let mut condition = Self { text: "stream = $1".to_owned(), params: vec![Param::Text(stream)] };
-        if let Some(from) = filter.from {
-            condition.and("at >= ", from.into());
-        }
-        if let Some(to) = filter.to {
-            condition.and("at < ", to.into());
-        }
-        if !filter.actions.is_empty() {
-            let names: Vec<String> = filter.actions.iter().map(|action| condition.bind(Param::Text(action))).collect();
-            condition.text.push_str(&format!(" AND action IN ({})", names.join(", ")));
-        }
-        let exact = [
-            ("identity_id = ", &filter.identity_id),
-            ("identity_type = ", &filter.identity_type),
-            ("secret_path = ", &filter.path),
-            ("source_ip = ", &filter.source_ip),
-            ("request_id = ", &filter.request_id),
-        ];
-        for (column, wanted) in exact {
-            if let Some(wanted) = wanted {
-                condition.and(column, Param::Text(wanted));
-            }
-        }
-        if let Some(prefix) = filter.path_prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
-            condition.and("secret_path >= ", Param::Text(prefix));
-            condition.and(&format!("substr(secret_path, 1, {}) = ", prefix.len()), Param::Text(prefix));
-        }
-        match filter.success {
-            Some(true) => condition.text.push_str(" AND status_code < 400"),
-            Some(false) => condition.text.push_str(" AND status_code >= 400"),
-            None => {}
-        }
-        condition
-    }
-
-    fn bind(&mut self, param: Param<'a>) -> String {
-        self.params.push(param);
-        format!("${}", self.params.len())
-    }
-
-    fn and(&mut self, comparison: &str, param: Param<'a>) {
-        let name = self.bind(param);
-        self.text.push_str(" AND ");
-        self.text.push_str(comparison);
-        self.text.push_str(&name);
-    }
+pub fn cut(tx: &mut WriteTx<'_>, chain: &Chain, seq: i64) -> StoreResult<u64> {
+    tx.connection()?.execute(
+        "DELETE FROM audit_entry WHERE stream = $1 AND chain = $2 AND seq <= $3",
+        params![&chain.stream, &chain.node, seq],
+    )
 }

@@ -13,6 +13,9 @@ pub enum StoreError {
     /// The store was closed, as it is at the end of a shutdown.
     #[error("the store is closed")]
     Closed,
+    /// Another transaction was in the way; this one is repeated by the engine before anybody hears of it.
+    #[error("transactions in conflict: {0}")]
+    Conflict(String),
     /// A row that this server can't have written, or can't read any more.
     #[error("stored data is damaged: {0}")]
     Corrupt(String),

@@ -67,17 +67,22 @@ pub(crate) fn read(row: &dyn Row) -> StoreResult<EventRecord> {
 /// Writes an event behind all others of its tenant and answers its id: `fresh`, or the successor of the last one where the clock
 /// stood still or was set back. The tenant's head is locked until the commit, so ids rise in the order of commits.
 pub fn append(tx: &mut WriteTx<'_>, event: &NewEvent, fresh: Ulid) -> StoreResult<EventId> {
-    let last =
-        tx.first("SELECT last_id FROM event_head WHERE tenant_id = $1", params![&event.tenant_id], |row| row.text(0))?;
-    let id = match last.as_deref() {
-        Some(last) => EventId::from_ulid(fresh.max(successor(last)?)),
-        None => EventId::from_ulid(fresh),
+    let last = match lock_head(tx, &event.tenant_id)? {
+        Some(last) => last,
+        None => {
+            tx.connection()?.execute(
+                "INSERT INTO event_head (tenant_id, last_id, dispatched_id) VALUES ($1, '', '') ON CONFLICT (tenant_id) DO NOTHING",
+                params![&event.tenant_id],
+            )?;
+            lock_head(tx, &event.tenant_id)?.unwrap_or_default()
+        }
     };
-    tx.connection()?.execute(
-        "INSERT INTO event_head (tenant_id, last_id, dispatched_id) VALUES ($1, $2, '')
-         ON CONFLICT (tenant_id) DO UPDATE SET last_id = excluded.last_id",
-        params![&event.tenant_id, id.as_str()],
-    )?;
+    let id = match last.as_str() {
+        "" => EventId::from_ulid(fresh),
+        last => EventId::from_ulid(fresh.max(successor(last)?)),
+    };
+    tx.connection()?
+        .execute("UPDATE event_head SET last_id = $2 WHERE tenant_id = $1", params![&event.tenant_id, id.as_str()])?;
     tx.connection()?.execute(
         &format!("INSERT INTO event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"),
         params![
@@ -98,6 +103,12 @@ pub fn append(tx: &mut WriteTx<'_>, event: &NewEvent, fresh: Ulid) -> StoreResul
     )?;
     tx.changed(Change::Event { tenant_id: event.tenant_id.clone() });
     Ok(id)
+}
+
+/// The id of the tenant's last event. Until the commit nobody else gets to see it.
+fn lock_head(tx: &mut WriteTx<'_>, tenant_id: &str) -> StoreResult<Option<String>> {
+    let lock = "UPDATE event_head SET last_id = last_id WHERE tenant_id = $1 RETURNING last_id";
+    tx.first(lock, params![tenant_id], |row| row.text(0))
 }
 
 fn successor(last: &str) -> StoreResult<Ulid> {

@@ -39,7 +39,9 @@ pub fn keep(
 /// Drops answers older than `before`, a bounded batch.
 pub fn drop_old(tx: &mut WriteTx<'_>, before: Timestamp, limit: i64) -> StoreResult<u64> {
     tx.connection()?.execute(
-        "DELETE FROM idempotency WHERE request_key IN (SELECT request_key FROM idempotency WHERE created_at < $1 LIMIT $2)",
+        // The age once more: a key may be taken anew while this waits for its row.
+        "DELETE FROM idempotency WHERE created_at < $1
+           AND request_key IN (SELECT request_key FROM idempotency WHERE created_at < $1 LIMIT $2)",
         params![before, limit],
     )
 }

@@ -141,6 +141,12 @@ pub trait Connection {
 
     /// Runs several statements without parameters (migrations, savepoints).
     fn batch(&mut self, sql: &str) -> StoreResult<()>;
+
+    /// Inserts rows of `width` columns each: `insert` is the statement up to `VALUES`.
+    fn insert_rows(&mut self, insert: &str, width: usize, values: &[Param<'_>]) -> StoreResult<()> {
+        let row = format!("{insert} VALUES {}", placeholders(1, width));
+        values.chunks(width).try_for_each(|values| self.execute(&row, values).map(|_| ()))
+    }
 }
 
 /// What both kinds of transaction offer: a view of the data that does not change underneath.
@@ -196,6 +202,15 @@ pub(crate) fn prefix_end(prefix: &str) -> Option<String> {
     let last = bytes.last_mut()?;
     *last = last.saturating_add(1);
     String::from_utf8(bytes).ok()
+}
+
+/// `($1, $2), ($3, $4)` for two rows of two columns.
+pub(crate) fn placeholders(rows: usize, width: usize) -> String {
+    let row = |row: usize| {
+        let names: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
+        format!("({})", names.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// The JSON text of a value of ours, for a TEXT column.

@@ -2,21 +2,35 @@
 
 use std::sync::{Arc, OnceLock};
 
+use std::time::Duration;
+
+use scaivault_domain::audit::AuditEntry;
+use scaivault_domain::time::Clock;
+
 use crate::engine::Engine;
+use crate::engine::postgres::{PostgresEngine, PostgresOptions};
 use crate::engine::sqlite::{SqliteEngine, SqliteOptions};
 use crate::error::{StoreError, StoreResult};
+use crate::lane::Lane;
 use crate::tx::{Change, ReadView, WriteTx};
 
 /// Hears of every commit, on the writer, before the writers' callers are answered. It must be quick and must not block.
 pub trait CommitListener: Send + Sync {
-    fn committed(&self, changes: &[Change]);
+    /// `changes` of this node or of another one; `entries` of this node only, as they stand in the trail now.
+    fn committed(&self, changes: &[Change], entries: &[AuditEntry]);
 }
+
+/// The one listener, once it is there.
+pub(crate) type Listener = Arc<OnceLock<Arc<dyn CommitListener>>>;
+
+/// How long a request waits to hear of what others changed.
+const CATCH_UP: Duration = Duration::from_secs(3);
 
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<dyn Engine>,
-    listener: Arc<OnceLock<Arc<dyn CommitListener>>>,
+    listener: Listener,
 }
 
 impl Store {
@@ -30,6 +44,16 @@ impl Store {
         Ok(Self { engine: Arc::new(engine), listener })
     }
 
+    /// Opens (and creates or migrates) a database of PostgreSQL, and joins its nodes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it can't be reached or is not fit, [`StoreError::SchemaTooNew`] when a newer program wrote it.
+    pub fn open_postgres(options: &PostgresOptions) -> StoreResult<Self> {
+        let listener = Arc::new(OnceLock::new());
+        let engine = PostgresEngine::open(options, Arc::clone(&listener))?;
+        Ok(Self { engine: Arc::new(engine), listener })
+    }
+
     /// Sets the one listener; later calls are ignored.
     pub fn listen(&self, listener: Arc<dyn CommitListener>) {
         let _ = self.listener.set(listener);
@@ -40,24 +64,24 @@ impl Store {
     ///
     /// # Errors
     /// What `work` failed with, or the commit's own failure; in both cases nothing was changed.
-    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    pub async fn write<T, F>(&self, lane: Lane, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
         F: FnMut(&mut WriteTx<'_>) -> StoreResult<T> + Send + 'static,
     {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.engine.submit(Box::new(OneWrite { work, output: None, sender }))?;
+        self.engine.submit(lane, Box::new(OneWrite { work, output: None, sender }))?;
         receiver.await.map_err(|_| unsettled())?
     }
 
     /// Like [`Store::write`], for start-up code that has no async runtime.
-    pub fn write_blocking<T, F>(&self, work: F) -> StoreResult<T>
+    pub fn write_blocking<T, F>(&self, lane: Lane, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
         F: FnMut(&mut WriteTx<'_>) -> StoreResult<T> + Send + 'static,
     {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.engine.submit(Box::new(OneWrite { work, output: None, sender }))?;
+        self.engine.submit(lane, Box::new(OneWrite { work, output: None, sender }))?;
         receiver.blocking_recv().map_err(|_| unsettled())?
     }
 
@@ -75,13 +99,40 @@ impl Store {
     /// Whether reads and durable writes work right now; after a failed write this really writes.
     pub async fn check(&self) -> StoreResult<()> {
         if self.engine.last_write_failed() {
-            self.write(crate::instance::touch).await?;
+            self.write(Lane::Beside, crate::instance::touch).await?;
         }
         let store = self.clone();
         tokio::task::spawn_blocking(move || store.read(crate::instance::exists))
             .await
             .map_err(|_| unsettled())?
             .map(|_| ())
+    }
+
+    /// Whether what was read a while ago may still be used: only while this node is sure to hear of what others change.
+    pub fn memory_holds(&self) -> bool {
+        self.engine.memory_holds()
+    }
+
+    /// Waits until this node has heard of everything that is committed by now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the others can't be heard.
+    pub async fn catch_up(&self) -> StoreResult<()> {
+        let Some(heard) = self.engine.catch_up() else { return Ok(()) };
+        match tokio::time::timeout(CATCH_UP, heard).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(StoreError::Unavailable("the change feed does not answer".to_owned())),
+        }
+    }
+
+    /// The clock that all nodes of the database go by; `None` where there is one node, which goes by its own.
+    pub fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.engine.clock()
+    }
+
+    /// Under which name this node is known to the others; `None` on the embedded store.
+    pub fn node_id(&self) -> Option<&str> {
+        self.engine.node_id()
     }
 
     /// Connections of the read pool: (in all, free).
@@ -95,7 +146,6 @@ impl Store {
     }
 }
 
-/// Closing the store finishes what waits, so a job that nobody settled was lost with its thread.
 /// Whatever gives snapshots, one after the other: long walks take many, so that none stands in the way of the rest.
 pub trait Snapshots {
     fn read<T>(&mut self, look: impl FnOnce(&mut ReadView<'_>) -> T) -> T;
@@ -107,6 +157,7 @@ impl Snapshots for Store {
     }
 }
 
+/// Closing the store finishes what waits, so a job that nobody settled was lost with its thread.
 fn unsettled() -> StoreError {
     StoreError::Unavailable("a storage thread ended".to_owned())
 }

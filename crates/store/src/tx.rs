@@ -1,13 +1,16 @@
 //! The two kinds of transaction: [`ReadView`] looks at one snapshot, [`WriteTx`] changes.
 
-use crate::audit::ChainHeads;
+use crate::audit::Pending;
 use crate::error::StoreResult;
 use crate::sql::{Connection, Database};
 
 /// What a committed transaction changed, as far as caches care. Told to the [`crate::CommitListener`] after the commit and
-/// before anybody is answered, so that whoever saw the answer also sees the change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// before anybody is answered, so that whoever saw the answer also sees the change; other nodes hear of it within a second.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
+    /// Nobody can say what: this node did not hear of the others for a while.
+    Everything,
     /// Tokens, identities, groups, roles, policies, bindings, tenants: anything a decision rests on.
     Access,
     /// Wrapped keys were added, replaced or destroyed.
@@ -30,32 +33,45 @@ pub enum Change {
     Secret { namespace: String, path: String },
 }
 
+/// What a transaction leaves beside its rows.
+#[derive(Debug, Default)]
+pub(crate) struct Harvest {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) entries: Vec<Pending>,
+}
+
+impl Harvest {
+    fn mark(&self) -> (usize, usize) {
+        (self.changes.len(), self.entries.len())
+    }
+
+    fn back_to(&mut self, (changes, entries): (usize, usize)) {
+        self.changes.truncate(changes);
+        self.entries.truncate(entries);
+    }
+}
+
 /// A write transaction: its changes, its audit entries and its invalidations take effect together or not at all.
 pub struct WriteTx<'c> {
     connection: &'c mut dyn Connection,
-    heads: &'c mut ChainHeads,
-    changes: &'c mut Vec<Change>,
+    harvest: &'c mut Harvest,
     depth: u32,
 }
 
 impl<'c> WriteTx<'c> {
-    pub(crate) fn new(
-        connection: &'c mut dyn Connection,
-        heads: &'c mut ChainHeads,
-        changes: &'c mut Vec<Change>,
-    ) -> Self {
-        Self { connection, heads, changes, depth: 0 }
+    pub(crate) fn new(connection: &'c mut dyn Connection, harvest: &'c mut Harvest) -> Self {
+        Self { connection, harvest, depth: 0 }
     }
 
     /// Notes a change for the caches.
     pub fn changed(&mut self, change: Change) {
-        if !self.changes.contains(&change) {
-            self.changes.push(change);
+        if !self.harvest.changes.contains(&change) {
+            self.harvest.changes.push(change);
         }
     }
 
-    pub(crate) fn heads(&mut self) -> &mut ChainHeads {
-        self.heads
+    pub(crate) fn entry(&mut self, entry: Pending) {
+        self.harvest.entries.push(entry);
     }
 
     /// Runs `work` in a savepoint: on `Err` nothing of it remains, and the surrounding transaction goes on. This is how a
@@ -65,23 +81,17 @@ impl<'c> WriteTx<'c> {
     pub fn attempt<T, E>(&mut self, work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>) -> StoreResult<Result<T, E>> {
         let name = format!("s{}", self.depth);
         self.connection.batch(&format!("SAVEPOINT {name}"))?;
-        let heads_before = self.heads.appended();
-        let changes_before = self.changes.len();
+        let before = self.harvest.mark();
         let outcome = work(&mut WriteTx {
             connection: &mut *self.connection,
-            heads: &mut *self.heads,
-            changes: &mut *self.changes,
+            harvest: &mut *self.harvest,
             depth: self.depth.saturating_add(1),
         });
         if outcome.is_ok() {
             self.connection.batch(&format!("RELEASE {name}"))?;
         } else {
             self.connection.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"))?;
-            // Entries of the failed work are gone; the heads are read again when the next entry needs them.
-            if self.heads.appended() != heads_before {
-                self.heads.forget();
-            }
-            self.changes.truncate(changes_before);
+            self.harvest.back_to(before);
         }
         Ok(outcome)
     }

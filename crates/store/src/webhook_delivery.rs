@@ -290,7 +290,7 @@ pub fn figures(db: &mut impl Database, scope: &TenantScope, target_id: &str, sin
     let first = DeliveryId::from_ulid(scaivault_domain::id::ulid(since, [0; 10]));
     let found = db.first(
         "SELECT COUNT(*), COALESCE(SUM(CASE WHEN status = 'success' THEN 1 ELSE 0 END), 0),
-           COALESCE(SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END), 0), COALESCE(SUM(duration_ms), 0), COUNT(duration_ms)
+           COALESCE(SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(duration_ms), 0) AS BIGINT), COUNT(duration_ms)
          FROM webhook_delivery WHERE tenant_id = $1 AND target_id = $2 AND id >= $3",
         params![scope.tenant().as_str(), target_id, first.as_str()],
         |row| {

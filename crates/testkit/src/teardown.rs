@@ -18,8 +18,9 @@ impl Drop for TestApp {
         if self.vault.is_sealed() {
             return;
         }
-        let streams =
-            self.vault.store().read(|view| scaivault_store::audit::streams(view)).expect("streams can be listed");
+        let chains =
+            self.vault.store().read(|view| scaivault_store::audit::chains(view)).expect("chains can be listed");
+        let streams: std::collections::BTreeSet<String> = chains.into_iter().map(|chain| chain.stream).collect();
         for stream in &streams {
             let report = self.vault.verify_audit(stream, None, None).expect("the trail can be walked");
             assert!(report.is_valid(), "the trail of {stream} is broken: {report:?}");

@@ -14,6 +14,9 @@ const CONTEXT: &[u8] = b"scaivault/audit-checkpoint/v1\n";
 /// beside it. Fields in RFC 8785 order, as in [`AuditEntry`](super::AuditEntry).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Checkpoint {
+    /// The node whose chain it is about; absent on the embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     /// Hash of entry `seq`, hexadecimal.
     pub hash: String,
     /// Key that signs, as in the JWKS.
@@ -27,7 +30,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// What the signature covers: a context line, then the canonical JSON of the five fields.
+    /// What the signature covers: a context line, then the canonical JSON of the fields that are there.
     ///
     /// # Errors
     /// [`AuditError::Number`] for a `seq` beyond 2^53 - 1.

@@ -27,6 +27,9 @@ pub struct AuditEntry {
     /// Name of an [`AuditAction`](super::AuditAction). Text, so that an entry of a newer server
     /// still verifies.
     pub action: String,
+    /// The node whose chain this is; absent on the embedded store, where a stream is one chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     /// Milliseconds from the arrival of the request to the writing of the entry.
     pub duration_ms: i64,
     /// Code of the error answer.
@@ -53,7 +56,7 @@ pub struct AuditEntry {
     /// Path of the secret, or prefix of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_path: Option<String>,
-    /// Number in the stream, from 1 and without gap.
+    /// Number in the chain, from 1 and without gap.
     pub seq: i64,
     /// Address of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,13 +87,19 @@ impl AuditEntry {
     /// # Errors
     /// If a number or `extra_data` has no canonical form; see [`AuditError`].
     pub fn canonical_json(&self) -> Result<Vec<u8>, AuditError> {
+        self.check()?;
+        serde_json::to_vec(self).map_err(|_| AuditError::Serialise)
+    }
+
+    /// Whether the entry has a canonical form, so that it can be chained later without a doubt.
+    ///
+    /// # Errors
+    /// As [`canonical_json`](Self::canonical_json).
+    pub fn check(&self) -> Result<(), AuditError> {
         for number in [self.duration_ms, self.seq, self.status_code] {
             canonical::check_integer(number)?;
         }
-        for (key, value) in &self.extra_data {
-            check_extra(key, value)?;
-        }
-        serde_json::to_vec(self).map_err(|_| AuditError::Serialise)
+        self.extra_data.iter().try_for_each(|(key, value)| check_extra(key, value))
     }
 
     /// SHA-256 of [`canonical_json`](Self::canonical_json).

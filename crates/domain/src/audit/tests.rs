@@ -14,6 +14,7 @@ fn entry() -> AuditEntry {
         acting_partner_id: text("ptn_1"),
         acting_tenant_id: text("tnt_home"),
         action: "read".to_owned(),
+        chain: text("node-1"),
         duration_ms: 3,
         error_code: text("forbidden"),
         extra_data: BTreeMap::from([
@@ -45,6 +46,7 @@ fn sparse() -> AuditEntry {
     AuditEntry {
         acting_partner_id: None,
         acting_tenant_id: None,
+        chain: None,
         error_code: None,
         extra_data: BTreeMap::new(),
         identity_id: None,
@@ -163,7 +165,7 @@ fn absent_fields_are_left_out() {
 fn every_field_changes_the_hash() {
     let whole = serde_json::to_value(entry()).unwrap();
     let fields = whole.as_object().unwrap();
-    assert_eq!(fields.len(), 22);
+    assert_eq!(fields.len(), 23);
     let mut hashes = BTreeSet::from([hash_of_exported(&whole).unwrap()]);
     for name in fields.keys() {
         let mut changed = fields.clone();
@@ -222,6 +224,7 @@ fn actions_are_those_of_the_contract() {
 #[test]
 fn a_checkpoint_is_signed_as_canonical_json() {
     let checkpoint = Checkpoint {
+        chain: None,
         hash: "ab".repeat(32),
         key_id: "k_1".to_owned(),
         seq: 1_000,
@@ -235,6 +238,7 @@ fn a_checkpoint_is_signed_as_canonical_json() {
     assert_eq!(value.as_object().unwrap().len(), 5);
 
     for changed in [
+        Checkpoint { chain: Some("node-1".to_owned()), ..checkpoint.clone() },
         Checkpoint { hash: "cd".repeat(32), ..checkpoint.clone() },
         Checkpoint { key_id: "k_2".to_owned(), ..checkpoint.clone() },
         Checkpoint { seq: 999, ..checkpoint.clone() },

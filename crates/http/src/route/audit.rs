@@ -149,8 +149,9 @@ pub(crate) fn verify_report(report: VerifyReport, _input: &Input<'_>) -> Result<
         to_seq: report.to_seq,
         entries: report.entries,
         checkpoints_verified: report.checkpoints_verified,
-        first_invalid_seq: report.fault.map(|(seq, _)| seq),
-        reason: report.fault.map(|(_, fault)| fault.as_str().to_owned()),
+        first_invalid_seq: report.fault.as_ref().map(|fault| fault.seq),
+        reason: report.fault.as_ref().map(|fault| fault.fault.as_str().to_owned()),
+        chain: report.fault.and_then(|fault| fault.chain),
     }))
 }
 
@@ -167,6 +168,7 @@ pub(crate) fn checkpoint_page(page: CheckpointPage, input: &Input<'_>) -> Result
     let has_more = page.next.is_some();
     let checkpoints = page.checkpoints.into_iter().map(|checkpoint| wire::Checkpoint {
         stream: checkpoint.stream,
+        chain: checkpoint.chain,
         seq: checkpoint.seq,
         hash: checkpoint.hash,
         timestamp: checkpoint.timestamp,
@@ -245,6 +247,7 @@ fn entry(stored: StoredEntry) -> wire::AuditEntry {
         error_code: entry.error_code,
         resource_id: entry.resource_id,
         token_ref: entry.token_ref,
+        chain: entry.chain,
         seq: entry.seq,
         prev_hash: entry.prev_hash,
         hash: scaivault_crypto::digest::hex(&stored.hash),

@@ -1,7 +1,7 @@
 //! `/v1/health`, `/v1/version`, `/v1/metrics` and `/v1/sys` (contract 12).
 
-use scaivault_store::StoreError;
 use scaivault_store::job::{self, Plan};
+use scaivault_store::{Lane, StoreError};
 use scaivault_testkit::TestApp;
 use serde_json::json;
 
@@ -176,7 +176,7 @@ async fn sys_is_the_super_admins() {
 /// Gives up a job as the server does after many failures.
 async fn give_up(app: &TestApp, kind: &'static str, subject: &'static str, tenant_id: &'static str) {
     let now = app.now();
-    let write = app.vault.store().write(move |tx| {
+    let write = app.vault.store().write(Lane::Whole, move |tx| {
         job::plan(tx, &Plan { kind, subject, tenant_id, namespace: tenant_id, run_at: now }, now)?;
         let found = job::due(tx, kind, now, 100)?.into_iter().find(|found| found.key.subject == subject);
         let found = found.ok_or_else(|| StoreError::corrupt("it was just planned"))?;

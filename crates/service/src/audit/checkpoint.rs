@@ -8,24 +8,28 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use scaivault_domain::access::Permit;
 use scaivault_domain::time::Timestamp;
+use scaivault_store::audit::{self, Chain};
 use scaivault_store::checkpoint::{self, CheckpointRecord};
-use scaivault_store::{ReadView, StoreResult, WriteTx, audit};
+use scaivault_store::{Lane, ReadView, StoreResult, WriteTx};
 use serde::Serialize;
 
 use super::filter::StreamChoice;
-use super::logs::seq_of;
+use super::merge::Positions;
 use super::signing::AuditSigner;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::operation::{Query, tenant_operation};
 use crate::vault::Vault;
 
-/// Streams signed in one transaction.
+/// Chains signed in one transaction.
 const BATCH: usize = 100;
 
 /// A checkpoint as the outside sees it, in answers and in `AUDIT_CHECKPOINT_FILE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignedCheckpoint {
+    /// The node whose chain it is about; absent on the embedded store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     pub stream: String,
     pub seq: i64,
     /// Hexadecimal.
@@ -40,7 +44,8 @@ pub struct SignedCheckpoint {
 impl From<CheckpointRecord> for SignedCheckpoint {
     fn from(record: CheckpointRecord) -> Self {
         Self {
-            stream: record.stream,
+            chain: record.chain.name(),
+            stream: record.chain.stream,
             seq: record.seq,
             hash: hex::encode(record.hash),
             timestamp: record.at.to_rfc3339_micros(),
@@ -70,35 +75,35 @@ tenant_operation!(ListCheckpoints, AuditQuery, CheckpointPage);
 impl Query for ListCheckpoints {
     fn run(&self, permit: &Permit, view: &mut ReadView<'_>, cx: &mut Context<'_>) -> Result<CheckpointPage> {
         let stream = self.stream.resolve(permit)?;
-        let before = self.after.as_deref().map(seq_of).transpose()?;
-        let one_more = i64::try_from(self.limit.saturating_add(1)).unwrap_or(i64::MAX);
-        let mut found = checkpoint::list(view, &stream, before, one_more)?;
-        let has_more = found.len() > self.limit;
-        found.truncate(self.limit);
-        let next = found.last().filter(|_| has_more).map(|last| vec![last.seq.to_string()]);
+        let positions = Positions::of(view, &stream, self.after.as_deref())?;
+        let (found, next) = positions.page(
+            self.limit,
+            |chain, before, limit| checkpoint::list(view, chain, before, limit),
+            |record| (record.at.as_micros(), record.seq),
+        )?;
         cx.note("returned", found.len());
         Ok(CheckpointPage { checkpoints: found.into_iter().map(Into::into).collect(), next })
     }
 }
 
-/// Signs where `stream` stands, if that is not signed yet. What is signed is read from the database, as an auditor would.
+/// Signs where `chain` stands, if that is not signed yet. What is signed is read from the database, as an auditor would.
 pub(crate) fn sign_newest(
     tx: &mut WriteTx<'_>,
     signer: &AuditSigner,
-    stream: &str,
+    chain: &Chain,
     now: Timestamp,
 ) -> StoreResult<Option<CheckpointRecord>> {
-    let Some((seq, hash)) = audit::newest(tx, stream)? else { return Ok(None) };
-    if checkpoint::newest(tx, stream)?.is_some_and(|last| last.seq >= seq) {
+    let Some((seq, hash)) = audit::newest(tx, chain)? else { return Ok(None) };
+    if checkpoint::newest(tx, chain)?.is_some_and(|last| last.seq >= seq) {
         return Ok(None);
     }
-    let record = signer.checkpoint(stream, seq, hash, now)?;
+    let record = signer.checkpoint(chain, seq, hash, now)?;
     checkpoint::insert(tx, &record)?;
     Ok(Some(record))
 }
 
 impl Vault {
-    /// Signs every stream whose checkpoint is due (contract 06 section 4); `all`: every stream with unsigned entries, as before
+    /// Signs every chain whose checkpoint is due (contract 06 section 4); `all`: every chain with unsigned entries, as before
     /// the server stops. Answers how many were signed.
     ///
     /// # Errors
@@ -115,36 +120,37 @@ impl Vault {
             let (vault, unsealed, batch) = (Arc::clone(self), Arc::clone(&unsealed), batch.to_vec());
             let signed = self
                 .store
-                .write(move |tx| {
+                .write(Lane::Beside, move |tx| {
                     let signer = AuditSigner::obtain(tx, &unsealed, &*vault.entropy, now)?;
                     let mut signed = Vec::new();
-                    for (stream, known) in &batch {
-                        let standing = audit::newest(tx, stream)?.map_or(0, |(seq, _)| seq);
-                        let cut = checkpoint::anchor(tx, stream)?.map_or(0, |anchor| anchor.seq);
+                    for (chain, known) in &batch {
+                        let standing = audit::last_seq(tx, chain)?;
+                        let cut = checkpoint::anchor(tx, chain)?.map_or(0, |anchor| anchor.seq);
                         // A signature under less than was written would turn a removal into the truth.
                         let outcome = if standing.max(cut) < *known {
                             Signing::Shortened { standing }
                         } else {
-                            Signing::Upto(standing.max(cut), sign_newest(tx, &signer, stream, now)?)
+                            Signing::Upto(standing.max(cut), sign_newest(tx, &signer, chain, now)?)
                         };
-                        signed.push((stream.clone(), outcome));
+                        signed.push((chain.clone(), outcome));
                     }
                     Ok(signed)
                 })
                 .await?;
             let mut records = Vec::new();
-            for (stream, outcome) in signed {
+            for (chain, outcome) in signed {
                 match outcome {
                     Signing::Shortened { standing } => {
                         tracing::error!(
-                            stream,
+                            stream = chain.stream,
+                            chain = chain.node,
                             standing,
                             "the audit trail is shorter than it was; no checkpoint is made. Run verify"
                         );
-                        self.growth.postpone(&stream, now);
+                        self.growth.postpone(&chain, now);
                     }
                     Signing::Upto(seq, record) => {
-                        self.growth.signed(&stream, seq, now);
+                        self.growth.signed(&chain, seq, now);
                         records.extend(record);
                     }
                 }
@@ -155,20 +161,20 @@ impl Vault {
         Ok(count)
     }
 
-    /// Takes over from the database how far the streams are and how far they are signed: at the start, and now and then for
+    /// Takes over from the database how far the chains are and how far they are signed: at the start, and now and then for
     /// entries whose request was cut off before it was counted.
     pub(crate) async fn reconcile_growth(self: &Arc<Self>) -> Result<()> {
         let vault = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             vault.store.read(|view| {
                 let mut found = Vec::new();
-                for stream in audit::streams(view)? {
-                    let last = audit::last_seq(view, &stream)?;
-                    let newest = checkpoint::newest(view, &stream)?;
+                for chain in audit::chains(view)? {
+                    let last = audit::last_seq(view, &chain)?;
+                    let newest = checkpoint::newest(view, &chain)?;
                     if let Some(newest) = &newest {
                         vault.growth.saw_checkpoint(newest.at);
                     }
-                    found.push((stream, last, newest.map_or(0, |newest| newest.seq)));
+                    found.push((chain, last, newest.map_or(0, |newest| newest.seq)));
                 }
                 vault.growth.reconcile(found);
                 Ok(())

@@ -1,6 +1,6 @@
-//! How far each stream has grown, and how far it is signed: what tells the checkpoint job where to look.
+//! How far each chain has grown, and how far it is signed: what tells the checkpoint job where to look.
 //!
-//! Only a hint. What a checkpoint says is read from the database; a stream that this memory missed (an entry whose request
+//! Only a hint. What a checkpoint says is read from the database; a chain that this memory missed (an entry whose request
 //! was cut off after the commit) is found by the next reconciliation.
 
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use scaivault_domain::time::Timestamp;
+use scaivault_store::audit::Chain;
 use tokio::sync::Notify;
 
 /// Entries after which a checkpoint is due (contract 06 section 4).
@@ -17,7 +18,7 @@ const CHECKPOINT_SECONDS: i64 = 5 * 60 - 5;
 
 #[derive(Default)]
 pub(crate) struct Growth {
-    streams: Mutex<HashMap<String, Stand>>,
+    chains: Mutex<HashMap<Chain, Stand>>,
     reconciled: AtomicBool,
     last_checkpoint: Mutex<Option<Timestamp>>,
     /// Told when a stream has grown by a checkpoint's worth.
@@ -36,10 +37,10 @@ struct Stand {
 
 impl Growth {
     /// Notes a durable entry.
-    pub(crate) fn appended(&self, stream: &str, seq: i64) {
-        let mut streams = self.streams.lock();
-        let Some(stand) = streams.get_mut(stream) else {
-            streams.insert(stream.to_owned(), Stand { last_seq: seq, ..Stand::default() });
+    pub(crate) fn appended(&self, chain: Chain, seq: i64) {
+        let mut chains = self.chains.lock();
+        let Some(stand) = chains.get_mut(&chain) else {
+            chains.insert(chain, Stand { last_seq: seq, ..Stand::default() });
             return;
         };
         stand.last_seq = stand.last_seq.max(seq);
@@ -55,8 +56,8 @@ impl Growth {
     }
 
     /// The highest number that was made durable in this process; the stream can't be shorter unless somebody shortened it.
-    pub(crate) fn last_known(&self, stream: &str) -> i64 {
-        self.streams.lock().get(stream).map_or(0, |stand| stand.last_seq)
+    pub(crate) fn last_known(&self, chain: &Chain) -> i64 {
+        self.chains.lock().get(chain).map_or(0, |stand| stand.last_seq)
     }
 
     pub(crate) fn needs_reconciliation(&self) -> bool {
@@ -67,37 +68,37 @@ impl Growth {
         self.reconciled.store(false, Ordering::Release);
     }
 
-    /// Takes over what the database says: (stream, last number, last signed number).
-    pub(crate) fn reconcile(&self, found: Vec<(String, i64, i64)>) {
-        let mut streams = self.streams.lock();
-        for (stream, last_seq, signed_seq) in found {
-            let stand = streams.entry(stream).or_default();
+    /// Takes over what the database says: (chain, last number, last signed number).
+    pub(crate) fn reconcile(&self, found: Vec<(Chain, i64, i64)>) {
+        let mut chains = self.chains.lock();
+        for (chain, last_seq, signed_seq) in found {
+            let stand = chains.entry(chain).or_default();
             stand.last_seq = stand.last_seq.max(last_seq);
             stand.signed_seq = stand.signed_seq.max(signed_seq);
         }
-        drop(streams);
+        drop(chains);
         self.reconciled.store(true, Ordering::Release);
     }
 
-    /// Streams whose checkpoint is due, with the last number known of each. `all`: every stream that grew at all.
-    pub(crate) fn due(&self, now: Timestamp, all: bool) -> Vec<(String, i64)> {
+    /// Chains whose checkpoint is due, with the last number known of each. `all`: every chain that grew at all.
+    pub(crate) fn due(&self, now: Timestamp, all: bool) -> Vec<(Chain, i64)> {
         let mut due = Vec::new();
-        for (stream, stand) in self.streams.lock().iter_mut() {
+        for (chain, stand) in self.chains.lock().iter_mut() {
             let unsigned = stand.last_seq.saturating_sub(stand.signed_seq);
             if unsigned <= 0 {
                 continue;
             }
             let since = *stand.waiting_since.get_or_insert(now);
             if all || unsigned >= CHECKPOINT_ENTRIES || since.plus_seconds(CHECKPOINT_SECONDS) <= now {
-                due.push((stream.clone(), stand.last_seq));
+                due.push((chain.clone(), stand.last_seq));
             }
         }
         due
     }
 
     /// Notes that a checkpoint up to `seq` stands in the database.
-    pub(crate) fn signed(&self, stream: &str, seq: i64, at: Timestamp) {
-        if let Some(stand) = self.streams.lock().get_mut(stream) {
+    pub(crate) fn signed(&self, chain: &Chain, seq: i64, at: Timestamp) {
+        if let Some(stand) = self.chains.lock().get_mut(chain) {
             stand.signed_seq = stand.signed_seq.max(seq);
             stand.waiting_since = None;
             stand.told = false;
@@ -106,8 +107,8 @@ impl Growth {
     }
 
     /// A stream that can't be signed now is looked at again after the usual time, not at every step.
-    pub(crate) fn postpone(&self, stream: &str, now: Timestamp) {
-        if let Some(stand) = self.streams.lock().get_mut(stream) {
+    pub(crate) fn postpone(&self, chain: &Chain, now: Timestamp) {
+        if let Some(stand) = self.chains.lock().get_mut(chain) {
             stand.signed_seq = stand.signed_seq.max(stand.last_seq.saturating_sub(1));
             stand.waiting_since = Some(now);
             stand.told = false;
@@ -128,6 +129,10 @@ impl Growth {
 mod tests {
     use super::*;
 
+    fn chain(stream: &str) -> Chain {
+        Chain::embedded(stream)
+    }
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
     }
@@ -136,26 +141,26 @@ mod tests {
     fn a_checkpoint_is_due_after_a_thousand_entries_or_five_minutes() {
         let growth = Growth::default();
         assert!(growth.due(at(0), true).is_empty());
-        growth.appended("tnt_a", 1);
+        growth.appended(chain("tnt_a"), 1);
         assert!(growth.due(at(0), false).is_empty());
-        assert_eq!(growth.due(at(0), true), [("tnt_a".to_owned(), 1)]);
-        assert_eq!(growth.due(at(298), false), [("tnt_a".to_owned(), 1)]);
-        growth.signed("tnt_a", 1, at(298));
+        assert_eq!(growth.due(at(0), true), [(chain("tnt_a"), 1)]);
+        assert_eq!(growth.due(at(298), false), [(chain("tnt_a"), 1)]);
+        growth.signed(&chain("tnt_a"), 1, at(298));
         assert!(growth.due(at(10_000), true).is_empty());
-        growth.appended("tnt_a", 1000);
+        growth.appended(chain("tnt_a"), 1000);
         assert!(growth.due(at(10_000), false).is_empty());
-        growth.appended("tnt_a", 1001);
-        assert_eq!(growth.due(at(10_000), false), [("tnt_a".to_owned(), 1001)]);
+        growth.appended(chain("tnt_a"), 1001);
+        assert_eq!(growth.due(at(10_000), false), [(chain("tnt_a"), 1001)]);
         assert_eq!(growth.last_checkpoint(), Some(at(298)));
     }
 
     #[test]
     fn reconciliation_never_moves_backwards() {
         let growth = Growth::default();
-        growth.appended("tnt_a", 9);
-        growth.reconcile(vec![("tnt_a".to_owned(), 7, 5), ("system".to_owned(), 3, 3)]);
+        growth.appended(chain("tnt_a"), 9);
+        growth.reconcile(vec![(chain("tnt_a"), 7, 5), (chain("system"), 3, 3)]);
         assert!(!growth.needs_reconciliation());
-        assert_eq!(growth.last_known("tnt_a"), 9);
-        assert_eq!(growth.due(at(0), true), [("tnt_a".to_owned(), 9)]);
+        assert_eq!(growth.last_known(&chain("tnt_a")), 9);
+        assert_eq!(growth.due(at(0), true), [(chain("tnt_a"), 9)]);
     }
 }

@@ -5,8 +5,9 @@ use scaivault_store::audit::{self, EntryFilter, StoredEntry};
 use scaivault_store::{Database, ReadView};
 
 use super::filter::{LogFilter, StreamChoice};
+use super::merge::Positions;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operation::{Query, tenant_operation};
 
 #[derive(Debug, Clone)]
@@ -47,18 +48,11 @@ pub(super) fn page(
     after: Option<&[String]>,
     limit: usize,
 ) -> Result<LogPage> {
-    let before = after.map(seq_of).transpose()?;
-    let one_more = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let mut entries = audit::query(db, stream, filter, before, one_more)?;
-    let has_more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| has_more).map(|last| vec![last.entry.seq.to_string()]);
+    let positions = Positions::of(db, stream, after)?;
+    let (entries, next) = positions.page(
+        limit,
+        |chain, before, limit| audit::query(db, chain, filter, before, limit),
+        |stored| (stored.at.as_micros(), stored.entry.seq),
+    )?;
     Ok(LogPage { entries, next })
-}
-
-pub(super) fn seq_of(position: &[String]) -> Result<i64> {
-    match position {
-        [seq] => seq.parse().map_err(|_| Error::internal("a genuine cursor with a bad number")),
-        _ => Err(Error::internal("a genuine cursor with an unknown position")),
-    }
 }

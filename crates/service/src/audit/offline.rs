@@ -1,6 +1,7 @@
 //! Verifying the trail of a database without a vault on it: `scaivault check`.
 
 use scaivault_crypto::RootKey;
+use scaivault_store::audit::Chain;
 use scaivault_store::key::WrappedKey;
 use scaivault_store::{Snapshots, StoreResult};
 
@@ -19,17 +20,17 @@ impl TrailKeys {
     }
 }
 
-/// Walks a whole stream and answers the first thing that is wrong with it. Without keys, signatures are not checked; what was
+/// Walks a whole chain and answers the first thing that is wrong with it. Without keys, signatures are not checked; what was
 /// signed must fit the chain all the same.
 ///
 /// # Errors
 /// The database can't be read. A broken trail is no error but a report.
-pub fn verify_stream(
+pub fn verify_chain(
     source: &mut impl Snapshots,
     keys: Option<&TrailKeys>,
-    stream: &str,
+    chain: &Chain,
     progress: &mut dyn FnMut(i64, i64),
 ) -> StoreResult<VerifyReport> {
     let unsealed = keys.map(|keys| &keys.0);
-    Walk { source, unsealed, known: &|| 0, stream, from: None, to: None }.verify(progress)
+    Walk { source, unsealed, known: &|| 0, chain, from: None, to: None }.verify(progress)
 }

@@ -6,6 +6,7 @@ use scaivault_crypto::{Entropy, InstanceItem, KeyId, SigningKey, VerifyingKey};
 use scaivault_domain::audit::Checkpoint;
 use scaivault_domain::id;
 use scaivault_domain::time::Timestamp;
+use scaivault_store::audit::Chain;
 use scaivault_store::checkpoint::{self, CheckpointRecord, SigningKeyRecord};
 use scaivault_store::{Database, StoreError, StoreResult, WriteTx};
 
@@ -55,38 +56,38 @@ impl AuditSigner {
         Ok(Self { key_id, key, latency })
     }
 
-    /// Signs that entry `seq` of `stream` has `hash`.
+    /// Signs that entry `seq` of `chain` has `hash`.
     pub(crate) fn checkpoint(
         &self,
-        stream: &str,
+        chain: &Chain,
         seq: i64,
         hash: [u8; 32],
         at: Timestamp,
     ) -> StoreResult<CheckpointRecord> {
-        self.sign(stream, stream, seq, hash, at)
+        self.sign(chain, &chain.stream, seq, hash, at)
     }
 
-    /// Signs that retention removed `stream` up to `seq`.
+    /// Signs that retention removed `chain` up to `seq`.
     pub(crate) fn anchor(
         &self,
-        stream: &str,
+        chain: &Chain,
         seq: i64,
         hash: [u8; 32],
         at: Timestamp,
     ) -> StoreResult<CheckpointRecord> {
-        self.sign(stream, &anchor_of(stream), seq, hash, at)
+        self.sign(chain, &anchor_of(&chain.stream), seq, hash, at)
     }
 
     fn sign(
         &self,
-        stream: &str,
+        chain: &Chain,
         signed_as: &str,
         seq: i64,
         hash: [u8; 32],
         at: Timestamp,
     ) -> StoreResult<CheckpointRecord> {
         let mut record = CheckpointRecord {
-            stream: stream.to_owned(),
+            chain: chain.clone(),
             seq,
             hash,
             at,
@@ -108,6 +109,7 @@ pub(crate) fn anchor_of(stream: &str) -> String {
 
 fn statement(record: &CheckpointRecord, signed_as: &str) -> Checkpoint {
     Checkpoint {
+        chain: record.chain.name(),
         hash: hex::encode(record.hash),
         key_id: record.key_id.clone(),
         seq: record.seq,
@@ -144,11 +146,11 @@ impl TrustedKeys {
     }
 
     pub(crate) fn vouch_for(&self, record: &CheckpointRecord) -> bool {
-        self.verify(record, &record.stream)
+        self.verify(record, &record.chain.stream)
     }
 
     pub(crate) fn vouch_for_anchor(&self, record: &CheckpointRecord) -> bool {
-        self.verify(record, &anchor_of(&record.stream))
+        self.verify(record, &anchor_of(&record.chain.stream))
     }
 
     fn verify(&self, record: &CheckpointRecord, signed_as: &str) -> bool {

@@ -7,6 +7,7 @@ use scaivault_domain::path::{PathPrefix, SecretPath};
 use super::*;
 use crate::error::Code;
 use crate::testing::{TENANT, TestVault};
+use scaivault_store::audit::Chain;
 
 impl TestVault {
     fn verify(&self) -> VerifyReport {
@@ -14,7 +15,7 @@ impl TestVault {
     }
 
     fn fault(&self) -> Option<(i64, ChainFault)> {
-        self.verify().fault
+        self.verify().fault.map(|found| (found.seq, found.fault))
     }
 }
 
@@ -135,7 +136,7 @@ async fn a_checkpoint_is_no_anchor() {
     test.vault.write_checkpoints(true).await.unwrap();
     test.write_entries(5).await;
     test.tamper(
-        "INSERT INTO audit_anchor SELECT stream, seq, hash, at, key_id, signature FROM audit_checkpoint;
+        "INSERT INTO audit_anchor SELECT stream, chain, seq, hash, at, key_id, signature FROM audit_checkpoint;
          DELETE FROM audit_entry WHERE seq <= 12; DELETE FROM audit_checkpoint;",
     );
     assert_eq!(test.fault(), Some((12, ChainFault::BadSignature)));
@@ -148,7 +149,7 @@ async fn a_chain_rewritten_before_its_checkpoint_does_not_fit_it() {
     // The newest entry's own hash is made to fit its new content; only the checkpoint knows better.
     let entry = test.vault.store.read(|view| {
         let mut found = None;
-        scaivault_store::audit::walk(view, TENANT, 3, 3, 1, |_, stored| {
+        scaivault_store::audit::walk(view, &Chain::embedded(TENANT), 3, 3, 1, |_, stored| {
             found = Some(stored?.entry);
             Ok(true)
         })

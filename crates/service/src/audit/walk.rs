@@ -1,11 +1,12 @@
-//! Proves a stream whole, entry by entry, in bounded memory (contract 06 section 4): for a request, and for `scaivault check`.
+//! Proves a chain whole, entry by entry, in bounded memory (contract 06 section 4): for a request, and for `scaivault check`.
 
 use scaivault_domain::audit::{ChainFault, ChainLink, ChainVerifier};
+use scaivault_store::audit::{self, Chain};
 use scaivault_store::checkpoint::{self, CheckpointRecord};
-use scaivault_store::{Snapshots, StoreResult, audit};
+use scaivault_store::{Snapshots, StoreResult};
 
 use super::signing::TrustedKeys;
-use super::verify::VerifyReport;
+use super::verify::{Fault, VerifyReport};
 use crate::keyring::Unsealed;
 
 /// Entries looked at in one snapshot: bounds the memory, and how long a read connection is taken from others. Small in the
@@ -20,7 +21,7 @@ pub(super) struct Walk<'a, S> {
     pub(super) unsealed: Option<&'a Unsealed>,
     /// The highest number that is known to have been durable.
     pub(super) known: &'a dyn Fn() -> i64,
-    pub(super) stream: &'a str,
+    pub(super) chain: &'a Chain,
     pub(super) from: Option<i64>,
     pub(super) to: Option<i64>,
 }
@@ -51,9 +52,9 @@ impl<S: Snapshots> Walk<'_, S> {
         loop {
             let (report, anchor_seq) = self.once(progress)?;
             // The walk takes many snapshots; a cut between two of them looks like a gap.
-            let stream = self.stream;
+            let chain = self.chain;
             let moved = report.fault.is_some() && {
-                let anchor = self.source.read(|view| checkpoint::anchor(view, stream))?;
+                let anchor = self.source.read(|view| checkpoint::anchor(view, chain))?;
                 anchor.map(|anchor| anchor.seq) != anchor_seq
             };
             if !moved || attempt == ATTEMPTS {
@@ -69,7 +70,7 @@ impl<S: Snapshots> Walk<'_, S> {
         let frame = self.frame()?;
         let anchor_seq = frame.anchor.as_ref().map(|anchor| anchor.seq);
         let mut report = VerifyReport {
-            stream: self.stream.to_owned(),
+            stream: self.chain.stream.clone(),
             from_seq: frame.start,
             to_seq: frame.end,
             entries: 0,
@@ -80,38 +81,39 @@ impl<S: Snapshots> Walk<'_, S> {
             .anchor
             .as_ref()
             .filter(|anchor| anchor.seq + 1 == frame.start && !frame.keys.vouch_for_anchor(anchor))
-            .map(|anchor| (anchor.seq, ChainFault::BadSignature));
+            .map(|anchor| fault(self.chain, anchor.seq, ChainFault::BadSignature));
         let (mut next, mut before) = (frame.start, frame.before.clone());
         while report.fault.is_none() && next <= frame.end {
             let (links, checkpoints) = self.batch(next, frame.end)?;
             let Some(last) = links.last().map(|link| link.seq) else {
-                report.fault = Some((next, ChainFault::Gap));
+                report.fault = Some(fault(self.chain, next, ChainFault::Gap));
                 break;
             };
-            check(&mut report, &frame.keys, next, before.as_deref(), &links, checkpoints);
+            check(&mut report, self.chain, &frame.keys, next, before.as_deref(), &links, checkpoints);
             before = links.last().map(|link| link.stored_hash.clone());
             next = last.saturating_add(1);
             progress(last, frame.end);
         }
         if report.fault.is_none() {
-            report.fault = self.truncation(&frame, known)?;
+            let found = self.truncation(&frame, known)?;
+            report.fault = found.map(|(seq, kind)| fault(self.chain, seq, kind));
         }
         Ok((report, anchor_seq))
     }
 
     fn frame(&mut self) -> StoreResult<Frame> {
-        let (stream, unsealed, from, to) = (self.stream, self.unsealed, self.from, self.to);
+        let (chain, unsealed, from, to) = (self.chain, self.unsealed, self.from, self.to);
         self.source.read(|view| {
             let keys = TrustedKeys::load(view, unsealed)?;
-            let anchor = checkpoint::anchor(view, stream)?;
+            let anchor = checkpoint::anchor(view, chain)?;
             let cut = anchor.as_ref().map_or(0, |anchor| anchor.seq);
-            let last = audit::last_seq(view, stream)?.max(cut);
+            let last = audit::last_seq(view, chain)?.max(cut);
             let start = from.unwrap_or(1).max(cut + 1);
             let before = match (&anchor, start) {
                 (Some(anchor), _) if anchor.seq + 1 == start => Some(anchor.hash),
                 (_, 1) => Some([0; 32]),
                 // Not there: then the range is taken on trust, as its caller left out what is before.
-                _ => audit::hash_at(view, stream, start - 1)?,
+                _ => audit::hash_at(view, chain, start - 1)?,
             };
             let end = to.unwrap_or(last).min(last);
             Ok(Frame { keys, anchor, last, start, end, before: before.map(hex::encode) })
@@ -120,10 +122,10 @@ impl<S: Snapshots> Walk<'_, S> {
 
     /// The next entries, reduced to what the chain needs, and the checkpoints among them.
     fn batch(&mut self, from: i64, to: i64) -> StoreResult<(Vec<Link>, Vec<CheckpointRecord>)> {
-        let stream = self.stream;
+        let chain = self.chain;
         self.source.read(|view| {
             let mut links = Vec::new();
-            audit::walk(view, stream, from, to, BATCH, |seq, stored| {
+            audit::walk(view, chain, from, to, BATCH, |seq, stored| {
                 let link = stored.ok().and_then(|stored| {
                     Some(Link {
                         seq,
@@ -142,7 +144,7 @@ impl<S: Snapshots> Walk<'_, S> {
                 Ok(true)
             })?;
             let last = links.last().map_or(from, |link| link.seq);
-            let checkpoints = checkpoint::between(view, stream, from, last)?;
+            let checkpoints = checkpoint::between(view, chain, from, last)?;
             Ok((links, checkpoints))
         })
     }
@@ -154,11 +156,11 @@ impl<S: Snapshots> Walk<'_, S> {
         if wanted < beyond {
             return Ok(None);
         }
-        let stream = self.stream;
+        let chain = self.chain;
         let newest = self.source.read(|view| {
-            let above = checkpoint::list(view, stream, wanted.checked_add(1), 1)?;
+            let above = checkpoint::list(view, chain, wanted.checked_add(1), 1)?;
             // Entries written since the frame was read may be signed by now; they are there.
-            let last = audit::last_seq(view, stream)?;
+            let last = audit::last_seq(view, chain)?;
             StoreResult::Ok(above.into_iter().next().filter(|newest| newest.seq > last.max(frame.last)))
         })?;
         Ok(match newest {
@@ -173,6 +175,7 @@ impl<S: Snapshots> Walk<'_, S> {
 /// Feeds one batch. A fault of a signature counts where it comes first: what it covers can't be trusted further on.
 fn check(
     report: &mut VerifyReport,
+    chain: &Chain,
     keys: &TrustedKeys,
     next: i64,
     before: Option<&str>,
@@ -199,8 +202,13 @@ fn check(
     let found = verifier.finish();
     report.entries = report.entries.saturating_add(found.entries);
     report.checkpoints_verified = report.checkpoints_verified.saturating_add(found.checkpoints_verified);
-    report.fault = match (found.fault, bad_signature) {
-        (Some(chain), Some(signature)) => Some(if signature.0 < chain.0 { signature } else { chain }),
-        (chain, signature) => chain.or(signature),
+    let first = match (found.fault, bad_signature) {
+        (Some(link), Some(signature)) => Some(if signature.0 < link.0 { signature } else { link }),
+        (link, signature) => link.or(signature),
     };
+    report.fault = first.map(|(seq, kind)| fault(chain, seq, kind));
+}
+
+fn fault(chain: &Chain, seq: i64, fault: ChainFault) -> Fault {
+    Fault { chain: chain.name(), seq, fault }
 }

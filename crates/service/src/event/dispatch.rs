@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use scaivault_domain::time::Timestamp;
 use scaivault_store::event::{self, Backlog, EventRecord};
-use scaivault_store::{StoreResult, WriteTx, subscription, webhook};
+use scaivault_store::{Lane, StoreResult, WriteTx, subscription, webhook};
 
 use crate::error::{Error, Result};
 use crate::job::{caught, pause_after};
@@ -75,26 +75,29 @@ impl Vault {
         if waiting.is_empty() {
             return Ok(0);
         }
-        let tenants: Vec<String> = waiting.iter().map(|(backlog, _)| backlog.tenant_id.clone()).collect();
-        let vault = Arc::clone(self);
-        let handed_on = self.store.write(move |tx| {
-            let hand_on = |(backlog, limit): &(Backlog, usize)| {
-                // Apart, so that what fails for one tenant, whatever it is, fails for that one only.
-                tx.attempt(|tx| caught(|| vault.hand_on(tx, backlog, *limit)))
-            };
-            waiting.iter().map(hand_on).collect::<StoreResult<Vec<_>>>()
-        });
+        // Each by itself, so that what fails for one tenant, whatever it is, fails for that one only; all at once, so that they share
+        // commits where they can.
+        let writes: Vec<_> = waiting
+            .into_iter()
+            .map(|(backlog, limit)| {
+                let (vault, tenant) = (Arc::clone(self), backlog.tenant_id.clone());
+                let (store, lane) = (self.store.clone(), Lane::Tenant(tenant.clone()));
+                let hand_on =
+                    move |tx: &mut WriteTx<'_>| tx.attempt(|tx| caught(|| vault.hand_on(tx, &backlog, limit)));
+                (tenant, tokio::spawn(async move { store.write(lane, hand_on).await }))
+            })
+            .collect();
         let mut count: usize = 0;
         let now = self.clock.now();
-        for (tenant, outcome) in tenants.iter().zip(handed_on.await?) {
-            match outcome {
+        for (tenant, write) in writes {
+            match write.await.map_err(Error::internal)?? {
                 Ok(handed_on) => {
                     count = count.saturating_add(handed_on);
-                    self.runner.delays.lock().tenants.remove(tenant);
+                    self.runner.delays.lock().tenants.remove(&tenant);
                 }
                 Err(error) => {
                     count = count.saturating_add(1);
-                    let failures = self.runner.delays.lock().failed(tenant, now);
+                    let failures = self.runner.delays.lock().failed(&tenant, now);
                     tracing::error!(tenant, %error, failures, "events can't be handed on; they wait and are tried again");
                 }
             }

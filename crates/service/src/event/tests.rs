@@ -43,7 +43,7 @@ fn heard_in(tenant: &str) -> Vec<String> {
 async fn happen(test: &TestVault, tenant: &str, kinds: &[&str]) {
     let (at, tenant, vault) = (test.vault.now(), tenant.to_owned(), Arc::clone(&test.vault));
     let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-    let write = test.vault.store.write(move |tx| {
+    let write = test.vault.store.write(scaivault_store::Lane::Whole, move |tx| {
         for kind in &kinds {
             let event = NewEvent {
                 tenant_id: tenant.clone(),

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use scaivault_domain::audit::AuditEntry;
+use scaivault_domain::access::Space;
 use scaivault_domain::id::RequestId;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::job::{self, JobRecord};
-use scaivault_store::{StoreError, StoreResult, WriteTx};
+use scaivault_store::{Lane, StoreError, StoreResult, WriteTx};
 use tokio::task::JoinSet;
 
 use super::due::Prepared;
@@ -30,7 +30,7 @@ type Batch = Arc<Vec<Prepared>>;
 /// What became of a job inside a transaction.
 enum Ran {
     /// It, or its failure, is written down.
-    Settled(Vec<AuditEntry>),
+    Settled,
     /// It needs a value that takes long to make; nothing was done yet but that it was taken.
     Lacks(JobRecord, Making),
     /// Somebody else has it.
@@ -55,7 +55,7 @@ impl Vault {
             return Ok(0);
         }
         let vault = Arc::clone(self);
-        let close_all = self.store.write(move |tx| {
+        let close_all = self.store.write(Lane::Whole, move |tx| {
             let now = vault.clock.now();
             for (found, deleted) in &jobs {
                 let Some(taken) = job::take(tx, found, now, now)? else { continue };
@@ -90,7 +90,7 @@ impl Vault {
         for (index, ran) in ran.into_iter().enumerate() {
             match ran {
                 Ran::Gone => continue,
-                Ran::Settled(entries) => entries.iter().for_each(|entry| self.published(entry)),
+                Ran::Settled => {}
                 Ran::Lacks(taken, making) if room > 0 => {
                     room -= 1;
                     let held = self.runner.hold(self, &taken);
@@ -102,7 +102,9 @@ impl Vault {
         }
         if !no_room.is_empty() {
             let at = self.clock.now().plus_seconds(SLOW_COME_BACK_SECONDS);
-            self.store.write(move |tx| no_room.iter().try_for_each(|taken| job::postpone(tx, taken, at))).await?;
+            self.store
+                .write(Lane::Beside, move |tx| no_room.iter().try_for_each(|taken| job::postpone(tx, taken, at)))
+                .await?;
         }
         Ok(took)
     }
@@ -114,7 +116,8 @@ impl Vault {
 
     async fn run_together(self: &Arc<Self>, batch: &Batch, range: Range<usize>) -> StoreResult<Vec<Ran>> {
         let (vault, batch) = (Arc::clone(self), Arc::clone(batch));
-        let run_all = self.store.write(move |tx| {
+        let lane = lane_of(batch.get(range.clone()).unwrap_or_default());
+        let run_all = self.store.write(lane, move |tx| {
             let now = vault.clock.now();
             let run = |prepared: &Prepared| match job::take(tx, &prepared.found, now, now.plus_seconds(LEASE_SECONDS))?
             {
@@ -141,7 +144,7 @@ impl Vault {
                     let written =
                         self.write_failure(error.into(), move |tx, now| job::take(tx, &found, now, now)).await;
                     match written {
-                        Ok(()) => all.push(Ran::Settled(Vec::new())),
+                        Ok(()) => all.push(Ran::Settled),
                         Err(error) => {
                             refused = refused.saturating_add(1);
                             // Two in a row that can't even be marked: it is the database that is to blame.
@@ -164,7 +167,7 @@ impl Vault {
         taken: impl Fn(&mut WriteTx<'_>, Timestamp) -> StoreResult<Option<JobRecord>> + Send + 'static,
     ) -> Result<()> {
         let vault = Arc::clone(self);
-        let failed = self.store.write(move |tx| {
+        let failed = self.store.write(Lane::Beside, move |tx| {
             let now = vault.clock.now();
             match taken(tx, now)? {
                 Some(taken) => vault.failed(tx, &taken, &error, now),
@@ -185,7 +188,8 @@ impl Vault {
     ) {
         while let Some(making) = self.make(lacking).await {
             let (vault, batch, found) = (Arc::clone(&self), Arc::clone(&batch), taken.clone());
-            let ran = self.store.write(move |tx| {
+            let lane = lane_of(batch.get(index..=index).unwrap_or_default());
+            let ran = self.store.write(lane, move |tx| {
                 let prepared = batch.get(index).ok_or_else(|| StoreError::corrupt("a job that was not prepared"))?;
                 match job::is_held(tx, &found)? {
                     true => vault.run_taken(tx, prepared, found.clone(), making.clone(), vault.clock.now()),
@@ -194,11 +198,7 @@ impl Vault {
             });
             match ran.await {
                 Ok(Ran::Lacks(_, more)) => lacking = more,
-                Ok(Ran::Settled(entries)) => {
-                    entries.iter().for_each(|entry| self.published(entry));
-                    break;
-                }
-                Ok(Ran::Gone) => break,
+                Ok(Ran::Settled | Ran::Gone) => break,
                 Err(error) => {
                     // Without the database this fails as well, and it runs again when its lease is over.
                     let found = taken.clone();
@@ -225,11 +225,11 @@ impl Vault {
         let job = Job { record: taken, scope: prepared.scope.clone() };
         let result = tx.attempt(|tx| caught(|| self.do_job(prepared, &job, tx, &mut work)))?;
         match result {
-            Ok(entries) => Ok(Ran::Settled(entries)),
+            Ok(()) => Ok(Ran::Settled),
             Err(_) if work.making.lacks_something() => Ok(Ran::Lacks(job.record, work.making)),
             Err(error) => {
                 self.failed(tx, &job.record, &error, now)?;
-                Ok(Ran::Settled(Vec::new()))
+                Ok(Ran::Settled)
             }
         }
     }
@@ -240,7 +240,7 @@ impl Vault {
         job: &Job,
         tx: &mut WriteTx<'_>,
         work: &mut Work<'_>,
-    ) -> Result<Vec<AuditEntry>> {
+    ) -> Result<()> {
         let next = (prepared.run)(job, tx, work)?;
         let request_id = RequestId::from_ulid(self.ulid(work.now)?);
         let origin = Origin {
@@ -250,13 +250,17 @@ impl Vault {
             request_id: request_id.as_str(),
         };
         self.append_events(tx, &origin, &work.notes.events, work.now)?;
-        let mut entries = Vec::new();
         for own in &work.notes.entries {
-            let mut draft = self.own_draft(&origin, &job.scope, own, work.now)?;
-            draft.append(tx)?;
-            entries.push(draft.entry);
+            self.own_draft(&origin, &job.scope, own, work.now)?.append(tx)?;
         }
         self.settle(tx, &job.record, next, work.now)?;
-        Ok(entries)
+        Ok(())
     }
+}
+
+/// Jobs on one tenant's own secrets keep out of the way of all others.
+fn lane_of(jobs: &[Prepared]) -> Lane {
+    let Some(scope) = jobs.first().map(|first| &first.scope) else { return Lane::Beside };
+    let alike = |job: &Prepared| job.scope.space() == Space::Tenant && job.scope.namespace() == scope.namespace();
+    if jobs.iter().all(alike) { Lane::of(scope.owner()) } else { Lane::Whole }
 }

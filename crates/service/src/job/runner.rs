@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::job::{self, JobKey, JobRecord, Plan};
-use scaivault_store::{StoreError, StoreResult, WriteTx};
+use scaivault_store::{Lane, StoreError, StoreResult, WriteTx};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -178,7 +178,8 @@ impl Vault {
         let left = self.runner.held();
         tracing::warn!(jobs = left.len(), "jobs did not end in time; they are done again at the next start");
         under_way.shutdown().await;
-        let given_back = self.store.write(move |tx| left.iter().try_for_each(|taken| job::release(tx, taken)));
+        let given_back =
+            self.store.write(Lane::Beside, move |tx| left.iter().try_for_each(|taken| job::release(tx, taken)));
         if let Err(error) = given_back.await {
             tracing::warn!(%error, "jobs can't be given back; they are taken up when their lease is over");
         }
@@ -237,7 +238,7 @@ impl Vault {
             }
             Ok::<_, StoreError>(())
         };
-        Ok(self.store.write(plan_all).await?)
+        Ok(self.store.write(Lane::Beside, plan_all).await?)
     }
 
     /// What was planned while the clock was ahead would rest until the clock is there again. Looks at one batch of it; answers
@@ -257,7 +258,7 @@ impl Vault {
                 return Ok(false);
             }
         }
-        let recalled = self.store.write(move |tx| job::recall(tx, now, RECALL_BATCH)).await?;
+        let recalled = self.store.write(Lane::Beside, move |tx| job::recall(tx, now, RECALL_BATCH)).await?;
         if recalled == 0 {
             self.runner.clock.lock().recalling = false;
         } else {

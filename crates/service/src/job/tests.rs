@@ -86,7 +86,7 @@ const YEAR: i64 = 366 * 86_400;
 
 async fn plan_at(test: &TestVault, kind: JobKind, tenant: &str, subject: &str, run_at: Timestamp) {
     let (tenant, subject, now) = (tenant.to_owned(), subject.to_owned(), test.vault.now());
-    let write = test.vault.store.write(move |tx| {
+    let write = test.vault.store.write(scaivault_store::Lane::Whole, move |tx| {
         let plan = Plan { kind: kind.as_str(), subject: &subject, tenant_id: &tenant, namespace: &tenant, run_at };
         job::plan(tx, &plan, now)
     });

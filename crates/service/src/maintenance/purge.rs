@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
-use scaivault_domain::audit::{AuditAction, AuditEntry};
+use scaivault_domain::audit::AuditAction;
 use scaivault_domain::id::{PartnerId, RequestId, TenantId};
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{StoreError, StoreResult, WriteTx, secret, tenant};
+use scaivault_store::{Lane, StoreError, StoreResult, WriteTx, secret, tenant};
 
 use crate::error::Result;
 use crate::event::Origin;
@@ -24,24 +24,22 @@ impl Vault {
     /// Without the database or the trail.
     pub async fn purge_step(self: &Arc<Self>) -> Result<usize> {
         let vault = Arc::clone(self);
-        let entries = self
+        let purged = self
             .store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 let now = vault.clock.now();
                 let request_id = vault.ulid(now).map(RequestId::from_ulid).map_err(unrecorded)?;
-                let mut entries = Vec::new();
+                let mut purged: usize = 0;
                 for (namespace, id, path) in secret::past_retention(tx, now, BATCH)? {
                     let owner = Owner::of(tx, &namespace)?;
                     secret::erase(tx, &owner.scope, &id, &path)?;
-                    entries.push(vault.record_purge(tx, &owner, &path, request_id.as_str(), now)?);
+                    vault.record_purge(tx, &owner, &path, request_id.as_str(), now)?;
+                    purged = purged.saturating_add(1);
                 }
-                Ok(entries)
+                Ok(purged)
             })
             .await?;
-        for entry in &entries {
-            self.published(entry);
-        }
-        Ok(entries.len())
+        Ok(purged)
     }
 
     fn record_purge(
@@ -51,7 +49,7 @@ impl Vault {
         path: &str,
         request_id: &str,
         now: Timestamp,
-    ) -> StoreResult<AuditEntry> {
+    ) -> StoreResult<()> {
         let scope = &owner.scope;
         let shared = scope.space() == Space::Partner;
         let origin = Origin {
@@ -68,9 +66,7 @@ impl Vault {
             extra: [("permanent".to_owned(), true.into())].into(),
             failed: None,
         };
-        let mut draft = self.own_draft(&origin, scope, &own, now).map_err(unrecorded)?;
-        draft.append(tx)?;
-        Ok(draft.entry)
+        self.own_draft(&origin, scope, &own, now).map_err(unrecorded)?.append(tx)
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use scaivault_domain::audit::INSTANCE_STREAM;
 use scaivault_domain::duration::Span;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::{ReadView, StoreError, StoreResult, audit, checkpoint, tenant};
+use scaivault_store::audit::{self, Chain};
+use scaivault_store::{Lane, ReadView, StoreError, StoreResult, checkpoint, tenant};
 
 use crate::audit::{AuditSigner, sign_newest};
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ const BATCH: i64 = 5000;
 const DAY_SECONDS: i64 = 86_400;
 
 impl Vault {
-    /// Cuts one batch off every stream that has something to lose. Answers how many entries went.
+    /// Cuts one batch off every chain that has something to lose. Answers how many entries went.
     ///
     /// # Errors
     /// While sealed or without the database.
@@ -26,63 +27,62 @@ impl Vault {
         let unsealed = self.keyring.unsealed()?;
         let now = self.clock.now();
         let mut removed: usize = 0;
-        for (stream, cut) in self.cuts(now).await? {
+        for (chain, cut) in self.cuts(now).await? {
             // A stream that was tampered with must not keep the others from being cut.
-            match self.cut(stream.clone(), cut, now, &unsealed).await {
+            match self.cut(chain.clone(), cut, now, &unsealed).await {
                 Ok(gone) => removed = removed.saturating_add(gone),
                 Err(error) => {
                     let detail = error.internal_detail().map(crate::error::Internal::for_log);
-                    tracing::error!(stream, detail, "audit retention can't cut this stream");
+                    tracing::error!(
+                        stream = chain.stream,
+                        chain = chain.node,
+                        detail,
+                        "audit retention can't cut this chain"
+                    );
                 }
             }
         }
         Ok(removed)
     }
 
-    async fn cut(
-        self: &Arc<Self>,
-        stream: String,
-        cut: i64,
-        now: Timestamp,
-        unsealed: &Arc<Unsealed>,
-    ) -> Result<usize> {
+    async fn cut(self: &Arc<Self>, chain: Chain, cut: i64, now: Timestamp, unsealed: &Arc<Unsealed>) -> Result<usize> {
         let (vault, unsealed) = (Arc::clone(self), Arc::clone(unsealed));
         let (gone, signed) = self
             .store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 let signer = AuditSigner::obtain(tx, &unsealed, &*vault.entropy, now)?;
                 // First what stands, so that the end of the stream can't go the way of its beginning.
-                let signed = sign_newest(tx, &signer, &stream, now)?;
-                let hash = audit::hash_at(tx, &stream, cut)?
+                let signed = sign_newest(tx, &signer, &chain, now)?;
+                let hash = audit::hash_at(tx, &chain, cut)?
                     .ok_or_else(|| StoreError::corrupt("the entry to cut at is not there; run verify"))?;
-                checkpoint::set_anchor(tx, &signer.anchor(&stream, cut, hash, now)?)?;
-                checkpoint::drop_until(tx, &stream, cut)?;
-                Ok((audit::cut(tx, &stream, cut)?, signed))
+                checkpoint::set_anchor(tx, &signer.anchor(&chain, cut, hash, now)?)?;
+                checkpoint::drop_until(tx, &chain, cut)?;
+                Ok((audit::cut(tx, &chain, cut)?, signed))
             })
             .await?;
         if let Some(record) = signed {
-            self.growth.signed(&record.stream, record.seq, now);
+            self.growth.signed(&record.chain, record.seq, now);
             self.publish_checkpoints(vec![record]).await;
         }
         Ok(usize::try_from(gone).unwrap_or(usize::MAX))
     }
 
-    /// The streams with entries past their time, and the last number to remove now.
-    async fn cuts(self: &Arc<Self>, now: Timestamp) -> Result<Vec<(String, i64)>> {
+    /// The chains with entries past their time, and the last number to remove now.
+    async fn cuts(self: &Arc<Self>, now: Timestamp) -> Result<Vec<(Chain, i64)>> {
         let vault = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             vault.store.read(|view| {
                 let mut cuts = Vec::new();
-                for stream in audit::streams(view)? {
-                    let keep = vault.audit_retention_seconds(view, &stream)?;
+                for chain in audit::chains(view)? {
+                    let keep = vault.audit_retention_seconds(view, &chain.stream)?;
                     let end = start_of_day(now.plus_seconds(-keep));
-                    let Some(oldest) = audit::oldest(view, &stream)? else { continue };
-                    let last = match audit::first_since(view, &stream, end)? {
+                    let Some(oldest) = audit::oldest(view, &chain)? else { continue };
+                    let last = match audit::first_since(view, &chain, end)? {
                         Some(first) => first - 1,
-                        None => audit::last_seq(view, &stream)?,
+                        None => audit::last_seq(view, &chain)?,
                     };
                     if last >= oldest {
-                        cuts.push((stream, last.min(oldest.saturating_add(BATCH - 1))));
+                        cuts.push((chain, last.min(oldest.saturating_add(BATCH - 1))));
                     }
                 }
                 Ok(cuts)

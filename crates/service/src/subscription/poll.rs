@@ -7,7 +7,7 @@ use std::time::Duration;
 use scaivault_domain::access::Permit;
 use scaivault_domain::action::Action;
 use scaivault_store::event::EventRecord;
-use scaivault_store::{ReadView, subscription_buffer};
+use scaivault_store::{Lane, ReadView, subscription_buffer};
 use tokio::time::Instant;
 
 use super::{lapsed_before, must_be_polled, own};
@@ -144,7 +144,10 @@ impl Vault {
         polled.gap = gap;
         if polled.dropped > 0 {
             let (tenant_id, dropped) = (admitted.caller.tenant_id().clone(), polled.dropped);
-            self.store.write(move |tx| subscription_buffer::told(tx, tenant_id.as_str(), &look.id, dropped)).await?;
+            let lane = Lane::Tenant(tenant_id.as_str().to_owned());
+            self.store
+                .write(lane, move |tx| subscription_buffer::told(tx, tenant_id.as_str(), &look.id, dropped))
+                .await?;
         }
         Ok(Answer { output: polled, outcome: Outcome::Done })
     }

@@ -10,8 +10,8 @@ use scaivault_domain::access::TenantScope;
 use scaivault_domain::webhook::TargetUrl;
 use scaivault_store::delivery_target::{self, DeliveryTarget};
 use scaivault_store::job::JobRecord;
-use scaivault_store::tenant;
 use scaivault_store::webhook_delivery::{self, DeliveryRecord};
+use scaivault_store::{Lane, tenant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -228,8 +228,8 @@ async fn next(vault: &Arc<Vault>, scope: &TenantScope, target_id: String) -> Res
     let Some((due_at, planned_at)) = next.await.map_err(Error::internal)?? else { return Ok(Next::Never) };
     let now = vault.clock.now();
     if planned_at > now.plus_seconds(CLOCK_SLACK_SECONDS) {
-        let scope = scope.clone();
-        vault.store.write(move |tx| webhook_delivery::recall(tx, &scope, &target_id, now)).await?;
+        let (lane, scope) = (Lane::of(scope), scope.clone());
+        vault.store.write(lane, move |tx| webhook_delivery::recall(tx, &scope, &target_id, now)).await?;
         return Ok(Next::At(now));
     }
     Ok(Next::At(due_at))

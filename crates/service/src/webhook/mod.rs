@@ -19,7 +19,7 @@ use scaivault_domain::access::TenantScope;
 use scaivault_domain::event::EventBody;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::webhook::{self, WebhookRecord};
-use scaivault_store::{Database, StoreResult, WriteTx, webhook_delivery};
+use scaivault_store::{Database, Lane, StoreResult, WriteTx, webhook_delivery};
 
 use crate::error::{Code, Error, Result};
 use crate::event::Happening;
@@ -76,7 +76,7 @@ impl Vault {
     /// Without the database.
     pub async fn delivery_step(self: &Arc<Self>) -> Result<usize> {
         let before = self.clock.now().plus_seconds(-DELIVERIES_KEPT_SECONDS);
-        let dropped = self.store.write(move |tx| webhook_delivery::drop_old(tx, before, BATCH)).await?;
+        let dropped = self.store.write(Lane::Beside, move |tx| webhook_delivery::drop_old(tx, before, BATCH)).await?;
         Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scaivault_domain::access::TenantScope;
-use scaivault_domain::audit::{AuditAction, AuditEntry};
+use scaivault_domain::audit::AuditAction;
 use scaivault_domain::id::RequestId;
 use scaivault_domain::time::Timestamp;
 use scaivault_domain::webhook::retry_after_seconds;
 use scaivault_store::delivery_target;
 use scaivault_store::webhook_delivery::{self, AttemptRecord, DeliveryRecord, Fate, NewDelivery};
-use scaivault_store::{StoreResult, WriteTx};
+use scaivault_store::{Lane, StoreResult, WriteTx};
 
 use super::destination::{self, GivenUp, whole};
 use super::post::Attempted;
@@ -26,7 +26,6 @@ const GONE: u16 = 410;
 /// What is told after the commit.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    entries: Vec<AuditEntry>,
     /// The delivery is over, and whether it arrived.
     finished: Option<bool>,
     /// Its target was switched off by this.
@@ -56,7 +55,7 @@ impl Vault {
             _ => None,
         };
         let (vault, scope, found) = (Arc::clone(self), scope.clone(), Arc::clone(found));
-        let settled = self.store.write(move |tx| {
+        let settled = self.store.write(Lane::of(&scope), move |tx| {
             let now = vault.clock.now();
             let fate = match (attempted.succeeded(), pause) {
                 (true, _) => Fate::Success,
@@ -83,11 +82,11 @@ impl Vault {
         scope: &TenantScope,
         found: &Arc<DeliveryRecord>,
     ) -> Result<()> {
-        let (scope, found) = (scope.clone(), Arc::clone(found));
+        let (lane, scope, found) = (Lane::of(scope), scope.clone(), Arc::clone(found));
         let delivery = move |tx: &mut WriteTx<'_>| {
             webhook_delivery::withdraw(tx, &scope, &found.delivery.target_id, &found.delivery.id)
         };
-        Ok(self.store.write(delivery).await?)
+        Ok(self.store.write(lane, delivery).await?)
     }
 
     /// Writes down a delivery that was made at once and is never tried again.
@@ -98,7 +97,7 @@ impl Vault {
         attempted: Attempted,
     ) -> Result<Settled> {
         let (vault, scope) = (Arc::clone(self), scope.clone());
-        let settled = self.store.write(move |tx| {
+        let settled = self.store.write(Lane::of(&scope), move |tx| {
             let now = vault.clock.now();
             // It may have been deleted while the receiver thought about its answer.
             if delivery_target::find(tx, &scope, &delivery.target_id)?.is_none() {
@@ -132,9 +131,7 @@ impl Vault {
         };
         if let Some(arrived) = finished {
             let own = entry(delivery, attempts, attempted, arrived);
-            let mut draft = self.own_draft(&origin, &whole(scope), &own, now).map_err(unrecorded)?;
-            draft.append(tx)?;
-            settled.entries.push(draft.entry);
+            self.own_draft(&origin, &whole(scope), &own, now).map_err(unrecorded)?.append(tx)?;
         }
         let Some(mut target) = delivery_target::find(tx, scope, &delivery.target_id)? else { return Ok(settled) };
         // A trial of one that is switched off does not count: nothing is expected of it.
@@ -159,7 +156,6 @@ impl Vault {
     }
 
     fn told(&self, settled: Settled) -> Settled {
-        settled.entries.iter().for_each(|entry| self.published(entry));
         if let Some(arrived) = settled.finished {
             self.metrics.webhook_delivered(arrived);
         }

@@ -1,8 +1,14 @@
 //! What differs between database engines.
 
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
+use std::sync::Arc;
+
+use scaivault_domain::time::Clock;
+
 use crate::error::StoreResult;
+use crate::lane::Lane;
 use crate::store::WriteJob;
 use crate::tx::ReadView;
 
@@ -10,9 +16,29 @@ use crate::tx::ReadView;
 pub(crate) trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
     /// Queues a job; its `settle` is called after the commit or the failure.
-    fn submit(&self, job: Box<dyn WriteJob>) -> StoreResult<()>;
+    fn submit(&self, lane: Lane, job: Box<dyn WriteJob>) -> StoreResult<()>;
     fn view(&self) -> ReadView<'_>;
     fn last_write_failed(&self) -> bool;
     fn pool(&self) -> (usize, usize);
     fn close(&self);
+
+    /// Whether what was read a while ago may still be used: only while this node is sure to hear of what others change.
+    fn memory_holds(&self) -> bool {
+        true
+    }
+
+    /// Told when everything that is committed by now was heard of; `None` where there is nobody else.
+    fn catch_up(&self) -> Option<tokio::sync::oneshot::Receiver<()>> {
+        None
+    }
+
+    /// The clock that all nodes go by; `None` where there is one node, which goes by its own.
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        None
+    }
+
+    /// Under which name this node is known to the others.
+    fn node_id(&self) -> Option<&str> {
+        None
+    }
 }

@@ -10,8 +10,8 @@ mod writer;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,9 +23,10 @@ use self::connection::{SqliteConnection, SqliteReader, engine_error, open_connec
 use self::writer::write_loop;
 use crate::engine::Engine;
 use crate::error::{StoreError, StoreResult};
-use crate::migrate;
+use crate::lane::Lane;
+use crate::migrate::{self, Migration};
 use crate::sql::Connection;
-use crate::store::{CommitListener, WriteJob};
+use crate::store::{Listener, WriteJob};
 use crate::tx::{ReadView, SnapshotSource};
 
 /// Writes that may wait. Beyond it callers get 503 at once instead of a queue without end.
@@ -55,12 +56,12 @@ pub(crate) struct SqliteEngine {
 }
 
 impl SqliteEngine {
-    pub(crate) fn open(options: &SqliteOptions, listener: Arc<OnceLock<Arc<dyn CommitListener>>>) -> StoreResult<Self> {
+    pub(crate) fn open(options: &SqliteOptions, listener: Listener) -> StoreResult<Self> {
         let file = &options.location.file;
         let lock = lock_beside(file)?;
         let mut writer = open_connection(file)?;
         restrict_to_owner(file)?;
-        migrate::run(&mut SqliteConnection(&mut writer))?;
+        migrate::run(&mut SqliteConnection(&mut writer), "BEGIN IMMEDIATE", Migration::for_sqlite)?;
 
         let (return_reader, free_readers) = crossbeam_channel::bounded(READERS);
         for _ in 0..READERS {
@@ -100,7 +101,7 @@ impl Engine for SqliteEngine {
         "sqlite"
     }
 
-    fn submit(&self, job: Box<dyn WriteJob>) -> StoreResult<()> {
+    fn submit(&self, _lane: Lane, job: Box<dyn WriteJob>) -> StoreResult<()> {
         let guard = self.jobs.lock();
         let sender = guard.as_ref().ok_or(StoreError::Closed)?;
         sender.try_send(job).map_err(|_| StoreError::Unavailable("too many writes are waiting".to_owned()))
@@ -207,5 +208,12 @@ impl Drop for PooledSnapshot<'_> {
             }
             let _ = self.engine.return_reader.send(reader);
         }
+    }
+}
+
+impl Migration {
+    /// Schema text is written for both engines; these two words are all that SQLite spells otherwise.
+    fn for_sqlite(&self) -> String {
+        self.sqlite.replace("BYTEA", "BLOB").replace("/* clustered */", "WITHOUT ROWID")
     }
 }

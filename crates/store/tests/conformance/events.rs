@@ -2,8 +2,8 @@
 
 use scaivault_domain::id;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::Store;
 use scaivault_store::event::{self, NewEvent};
+use scaivault_store::{Lane, Store};
 
 use crate::{at, engines};
 
@@ -27,7 +27,7 @@ fn event(tenant: &str, at: Timestamp) -> NewEvent {
 async fn append(store: &Store, tenant: &str, seconds: i64, random: u8) -> String {
     let event = event(tenant, at(seconds));
     let fresh = id::ulid(at(seconds), [random; 10]);
-    store.write(move |tx| event::append(tx, &event, fresh)).await.unwrap().as_str().to_owned()
+    store.write(Lane::Whole, move |tx| event::append(tx, &event, fresh)).await.unwrap().as_str().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +68,8 @@ async fn what_is_handed_on_is_handed_on_once() {
         // Two servers found the same: the second is told that it was not the first.
         for first in [true, false] {
             let backlog = backlogs[0].clone();
-            let done = store.write(move |tx| event::dispatched(tx, &backlog, &backlog.last_id)).await.unwrap();
+            let done =
+                store.write(Lane::Whole, move |tx| event::dispatched(tx, &backlog, &backlog.last_id)).await.unwrap();
             assert_eq!(done, first);
         }
         let backlogs = store.read(|view| event::backlogs(view, "", 10)).unwrap();
@@ -85,16 +86,16 @@ async fn old_events_go_in_batches_and_only_when_they_were_handed_on() {
                 append(&store, tenant, seconds, 0).await;
             }
         }
-        let drop_old = |limit| store.write(move |tx| event::drop_old(tx, at(500), at(1000), limit));
+        let drop_old = |limit| store.write(Lane::Whole, move |tx| event::drop_old(tx, at(500), at(1000), limit));
         assert_eq!(drop_old(100).await.unwrap(), 0);
         let backlog = store.read(|view| event::backlogs(view, "", 1)).unwrap().remove(0);
         let second = store.read(|view| event::after(view, "tnt_a", "", 2)).unwrap().remove(1).id;
-        store.write(move |tx| event::dispatched(tx, &backlog, &second)).await.unwrap();
+        store.write(Lane::Whole, move |tx| event::dispatched(tx, &backlog, &second)).await.unwrap();
         assert_eq!(drop_old(1).await.unwrap(), 1);
         assert_eq!(drop_old(100).await.unwrap(), 1);
         assert_eq!(drop_old(100).await.unwrap(), 0);
         assert_eq!(store.read(|view| event::after(view, "tnt_a", "", 10)).unwrap().len(), 2);
-        store.write(|tx| event::delete_all(tx, "tnt_a")).await.unwrap();
+        store.write(Lane::Whole, |tx| event::delete_all(tx, "tnt_a")).await.unwrap();
         assert_eq!(store.read(|view| event::oldest_id(view, "tnt_a")).unwrap(), None);
         assert_eq!(store.read(|view| event::after(view, "tnt_b", "", 10)).unwrap().len(), 4);
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use scaivault_domain::time::Timestamp;
-use scaivault_store::Store;
 use scaivault_store::job::{self, JobKey, JobRecord};
+use scaivault_store::{Lane, Store};
 
 use crate::jobs::{LEASE, plan_of};
 use crate::{at, engines};
@@ -119,7 +119,7 @@ impl Course {
         &self,
         change: impl FnMut(&mut scaivault_store::WriteTx<'_>) -> scaivault_store::StoreResult<()> + Send + 'static,
     ) {
-        self.store.write_blocking(change).unwrap();
+        self.store.write_blocking(Lane::Whole, change).unwrap();
     }
 
     /// What a run says at its end.
@@ -234,7 +234,10 @@ impl Course {
         let found = due_at(&self.store, self.now);
         let Some(found) = found.first() else { return };
         let (wish, now) = (found.clone(), self.now);
-        let taken = self.store.write_blocking(move |tx| job::take(tx, &wish, us(now), us(now + LEASE_US))).unwrap();
+        let taken = self
+            .store
+            .write_blocking(Lane::Whole, move |tx| job::take(tx, &wish, us(now), us(now + LEASE_US)))
+            .unwrap();
         let subject = SUBJECTS.into_iter().find(|subject| *subject == found.key.subject).unwrap();
         self.model.runs += 1;
         let run = self.model.runs;

@@ -1,8 +1,8 @@
 //! Jobs: one of a kind for each subject, taken by one server at a time, done once.
 
 use scaivault_domain::time::Timestamp;
-use scaivault_store::Store;
 use scaivault_store::job::{self, JobRecord, Plan};
+use scaivault_store::{Lane, Store};
 
 use crate::{at, engines};
 
@@ -13,7 +13,7 @@ pub(crate) fn plan_of<'a>(subject: &'a str, run_at: Timestamp) -> Plan<'a> {
 }
 
 async fn plan(store: &Store, subject: &'static str, run_at: i64, now: i64) {
-    store.write(move |tx| job::plan(tx, &plan_of(subject, at(run_at)), at(now))).await.unwrap();
+    store.write(Lane::Whole, move |tx| job::plan(tx, &plan_of(subject, at(run_at)), at(now))).await.unwrap();
 }
 
 fn due(store: &Store, now: i64) -> Vec<JobRecord> {
@@ -22,7 +22,7 @@ fn due(store: &Store, now: i64) -> Vec<JobRecord> {
 
 async fn take(store: &Store, found: &JobRecord, now: i64) -> Option<JobRecord> {
     let found = found.clone();
-    store.write(move |tx| job::take(tx, &found, at(now), at(now + LEASE))).await.unwrap()
+    store.write(Lane::Whole, move |tx| job::take(tx, &found, at(now), at(now + LEASE))).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,14 +53,14 @@ async fn of_two_servers_one_gets_it_and_after_its_lease_the_other() {
         assert!(due(&store, LEASE - 1).is_empty());
         // Renewed, it stays its holder's.
         let renewed = first.clone();
-        assert!(store.write(move |tx| job::renew(tx, &renewed, at(2 * LEASE))).await.unwrap());
+        assert!(store.write(Lane::Whole, move |tx| job::renew(tx, &renewed, at(2 * LEASE))).await.unwrap());
         assert!(due(&store, 2 * LEASE - 1).is_empty());
         let found = due(&store, 2 * LEASE).remove(0);
         let second = take(&store, &found, 2 * LEASE).await.unwrap();
         // The first wakes up: whatever it says, the second has it.
         let late = first.clone();
         store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 assert!(!job::renew(tx, &late, at(1000))?);
                 assert!(!job::is_held(tx, &late)?);
                 job::complete(tx, &late)?;
@@ -75,7 +75,7 @@ async fn of_two_servers_one_gets_it_and_after_its_lease_the_other() {
         assert!(due(&store, 3 * LEASE - 1).is_empty());
         let held = second.clone();
         store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 assert!(job::is_held(tx, &held)?);
                 job::complete(tx, &held)
             })
@@ -91,10 +91,10 @@ async fn a_job_that_is_cancelled_and_planned_anew_is_another_one() {
         let store = bench.open();
         plan(&store, "a", 0, 0).await;
         let old = take(&store, &due(&store, 0)[0], 0).await.unwrap();
-        store.write(|tx| job::cancel(tx, "k", "a")).await.unwrap();
+        store.write(Lane::Whole, |tx| job::cancel(tx, "k", "a")).await.unwrap();
         plan(&store, "a", 1, 1).await;
         take(&store, &due(&store, 1)[0], 1).await.unwrap();
-        store.write(move |tx| job::complete(tx, &old)).await.unwrap();
+        store.write(Lane::Whole, move |tx| job::complete(tx, &old)).await.unwrap();
         assert_eq!(store.read(|view| job::count_waiting(view)).unwrap(), 1);
     }
 }
@@ -122,7 +122,7 @@ async fn what_fails_under_steady_hastening_keeps_its_pause_and_dies_in_the_end()
             let taken = take(&store, &due(&store, now)[0], now).await.unwrap();
             assert_eq!(taken.failures, failures);
             store
-                .write(move |tx| {
+                .write(Lane::Whole, move |tx| {
                     job::hasten(tx, &plan_of("a", at(now)), at(now))?;
                     if failures == 4 {
                         return job::bury(tx, &taken, "given up", at(now));
@@ -140,9 +140,9 @@ async fn what_fails_under_steady_hastening_keeps_its_pause_and_dies_in_the_end()
         assert_eq!((dead.len(), dead[0].failures, dead[0].error.as_str()), (1, 5, "given up"));
         // A new plan is a new try, and so is an operator's.
         let key = dead[0].key.clone();
-        assert!(store.write(move |tx| job::revive(tx, &key, at(now))).await.unwrap());
+        assert!(store.write(Lane::Whole, move |tx| job::revive(tx, &key, at(now))).await.unwrap());
         let key = dead[0].key.clone();
-        assert!(!store.write(move |tx| job::revive(tx, &key, at(now))).await.unwrap());
+        assert!(!store.write(Lane::Whole, move |tx| job::revive(tx, &key, at(now))).await.unwrap());
         assert_eq!(due(&store, now)[0].failures, 0);
     }
 }
@@ -153,7 +153,7 @@ async fn texts_of_failures_are_bounded() {
         let store = bench.open();
         plan(&store, "a", 0, 0).await;
         let taken = take(&store, &due(&store, 0)[0], 0).await.unwrap();
-        store.write(move |tx| job::bury(tx, &taken, &"ä".repeat(5000), at(0))).await.unwrap();
+        store.write(Lane::Whole, move |tx| job::bury(tx, &taken, &"ä".repeat(5000), at(0))).await.unwrap();
         assert_eq!(store.read(|view| job::dead(view, 1)).unwrap()[0].error.chars().count(), 500);
         assert_eq!(store.read(|view| job::count_dead(view)).unwrap(), 1);
     }

@@ -2,7 +2,7 @@
 
 use scaivault_store::secret;
 use scaivault_store::secret_list::{self, After, Criteria, Order};
-use scaivault_store::{Store, StoreResult};
+use scaivault_store::{Lane, Store, StoreResult};
 
 use crate::{at, engines, record, scope};
 
@@ -11,7 +11,7 @@ const PATHS: [&str; 7] = ["B", "a", "a-b", "a.b", "a/b", "a_b", "ab/c"];
 
 async fn filled(store: &Store) {
     store
-        .write(|tx| {
+        .write(Lane::Whole, |tx| {
             for (number, path) in PATHS.into_iter().enumerate() {
                 let mut secret = record(&format!("sec_{number}"), path);
                 secret.updated_at = at(number as i64 / 2);

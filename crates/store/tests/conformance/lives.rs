@@ -6,7 +6,7 @@ use scaivault_store::job::{self, Plan};
 use scaivault_store::partner::{self, PartnerRecord};
 use scaivault_store::policy::{self, PolicyRecord};
 use scaivault_store::tenant::{self, TenantRecord, TenantSettings};
-use scaivault_store::{StoreResult, WriteTx, secret, secret_expiry};
+use scaivault_store::{Lane, StoreResult, WriteTx, secret, secret_expiry};
 
 use crate::{at, engines, record, scope};
 
@@ -19,7 +19,7 @@ async fn what_was_told_of_an_expiry_is_kept_and_goes_with_the_secret() {
         let (first, second) = (settled(100, 0), settled(200, 50));
         let (one, two) = (first, second.clone());
         store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 secret::insert(tx, &scope("tnt_a"), &record("sec_1", "a/b"))?;
                 assert_eq!(secret_expiry::find(tx, "sec_1")?, None);
                 secret_expiry::put(tx, "sec_1", &one)?;
@@ -31,7 +31,7 @@ async fn what_was_told_of_an_expiry_is_kept_and_goes_with_the_secret() {
         assert_eq!(store.read(|view| secret_expiry::find(view, "sec_1")).unwrap(), Some(second));
         let found = |tenant: &str| store.read(|view| secret::by_id(view, &scope(tenant), "sec_1")).unwrap();
         assert_eq!((found("tnt_a").map(|record| record.path), found("tnt_b")), (Some("a/b".to_owned()), None));
-        store.write(|tx| secret::erase(tx, &scope("tnt_a"), "sec_1", "a/b")).await.unwrap();
+        store.write(Lane::Whole, |tx| secret::erase(tx, &scope("tnt_a"), "sec_1", "a/b")).await.unwrap();
         assert_eq!(store.read(|view| secret_expiry::find(view, "sec_1")).unwrap(), None);
     }
 }
@@ -58,7 +58,7 @@ async fn a_lapse_is_noted_on_its_binding_alone() {
     for bench in engines() {
         let store = bench.open();
         store
-            .write(|tx| {
+            .write(Lane::Whole, |tx| {
                 let policy = PolicyRecord {
                     id: "pol_1".to_owned(),
                     owner_id: "tnt_a".to_owned(),
@@ -98,7 +98,7 @@ async fn jobs_for_shared_secrets_outlive_the_tenant_in_whose_name_they_were_plan
     for bench in engines() {
         let store = bench.open();
         store
-            .write(|tx| {
+            .write(Lane::Whole, |tx| {
                 let partner = PartnerRecord {
                     id: "ptn_a".to_owned(),
                     name: "p".to_owned(),

@@ -13,7 +13,7 @@ mod subscriptions;
 mod transactions;
 mod webhooks;
 
-use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
 use scaivault_domain::id::{PartnerId, TenantId};
@@ -21,13 +21,20 @@ use scaivault_domain::path::SecretPath;
 use scaivault_domain::secret::{Metadata, SecretType};
 use scaivault_domain::time::Timestamp;
 use scaivault_store::secret::SecretRecord;
-use scaivault_store::{SqliteLocation, SqliteOptions, Store};
+use scaivault_store::{PostgresAddress, PostgresOptions, SqliteLocation, SqliteOptions, Store};
 use tempfile::TempDir;
+
+/// Where PostgreSQL is, for the tests that run on it too; `scripts/postgres run` sets it.
+const POSTGRES: &str = "SCAIVAULT_TEST_POSTGRES";
 
 /// A database of its own for one test; `open` may be called again after the store was closed.
 pub struct Bench {
-    directory: TempDir,
-    engine: &'static str,
+    place: Place,
+}
+
+enum Place {
+    Sqlite(TempDir),
+    Postgres(PostgresAddress),
 }
 
 impl Bench {
@@ -36,20 +43,33 @@ impl Bench {
     }
 
     pub fn try_open(&self) -> scaivault_store::StoreResult<Store> {
-        match self.engine {
-            "sqlite" => Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file: self.file() } }),
-            other => panic!("no engine {other}"),
+        match &self.place {
+            Place::Sqlite(directory) => Store::open_sqlite(&SqliteOptions {
+                location: SqliteLocation { file: directory.path().join("store.db") },
+            }),
+            Place::Postgres(address) => {
+                Store::open_postgres(&PostgresOptions { pool_size: 6, ..PostgresOptions::new(address.clone()) })
+            }
         }
     }
 
-    pub fn file(&self) -> PathBuf {
-        self.directory.path().join("store.db")
+    /// Whether the database is this server's alone.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.place, Place::Sqlite(_))
     }
 }
 
-/// One bench for every engine.
+/// One bench for every engine that there is.
 pub fn engines() -> Vec<Bench> {
-    ["sqlite"].into_iter().map(|engine| Bench { directory: tempfile::tempdir().unwrap(), engine }).collect()
+    let mut engines = vec![Bench { place: Place::Sqlite(tempfile::tempdir().unwrap()) }];
+    #[allow(clippy::disallowed_methods, reason = "a test has no settings")]
+    if let Ok(url) = std::env::var(POSTGRES) {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let schema = format!("conformance_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let address = PostgresAddress::parse(&url).unwrap().in_schema(&schema);
+        engines.push(Bench { place: Place::Postgres(address) });
+    }
+    engines
 }
 
 pub fn at(seconds: i64) -> Timestamp {

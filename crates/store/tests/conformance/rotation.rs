@@ -5,7 +5,7 @@ use scaivault_domain::rotation::{Fate, Progress, Trigger};
 use scaivault_store::rotation_history::{self, NewHistoryItem};
 use scaivault_store::rotation_state::{self, DueFilter, RotationState};
 use scaivault_store::secret::{self, RotationAttachment, SecretRecord};
-use scaivault_store::{StoreResult, WriteTx, rotation_policy};
+use scaivault_store::{Lane, StoreResult, WriteTx, rotation_policy};
 
 use crate::{at, engines, record, scope};
 
@@ -51,14 +51,14 @@ async fn what_was_done_in_a_cycle_comes_back_as_it_was_written() {
         let written = RotationState { progress, ..state("sec_1", 5) };
         let kept = written.clone();
         store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 rotation_state::save(tx, &state("sec_1", 1))?;
                 rotation_state::save(tx, &written)
             })
             .await
             .unwrap();
         assert_eq!(store.read(|view| rotation_state::find(view, "sec_1")).unwrap(), Some(kept));
-        store.write(|tx| rotation_state::forget(tx, "sec_1", None)).await.unwrap();
+        store.write(Lane::Whole, |tx| rotation_state::forget(tx, "sec_1", None)).await.unwrap();
         assert_eq!(store.read(|view| rotation_state::find(view, "sec_1")).unwrap(), None);
     }
 }
@@ -70,7 +70,7 @@ async fn the_longest_due_comes_first_and_pages_follow_each_other() {
         let secrets =
             [("sec_1", "c", 20), ("sec_2", "b", 20), ("sec_3", "a", 30), ("sec_4", "d", 10), ("sec_5", "e", 40)];
         store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 write_all(tx, &secrets)?;
                 rotation_state::rest(tx, "sec_5")
             })
@@ -90,9 +90,9 @@ async fn the_longest_due_comes_first_and_pages_follow_each_other() {
         assert_eq!(due("tnt_a", 100, None, Some((10, "d")), 1), ["b"]);
         assert_eq!(due("tnt_a", 100, None, Some((20, "b")), 10), ["c", "a"]);
         assert!(due("tnt_b", 100, None, None, 10).is_empty());
-        store.write(|tx| secret::erase(tx, &scope("tnt_a"), "sec_4", "d")).await.unwrap();
+        store.write(Lane::Whole, |tx| secret::erase(tx, &scope("tnt_a"), "sec_4", "d")).await.unwrap();
         assert_eq!(due("tnt_a", 100, None, None, 10), ["b", "c", "a"]);
-        store.write(|tx| rotation_policy::delete(tx, scope("tnt_a").owner(), "rot_a")).await.unwrap();
+        store.write(Lane::Whole, |tx| rotation_policy::delete(tx, scope("tnt_a").owner(), "rot_a")).await.unwrap();
         assert!(due("tnt_a", 100, None, None, 10).is_empty());
     }
 }
@@ -118,7 +118,7 @@ async fn history_is_in_the_order_of_commits_whatever_the_clock_does() {
     for bench in engines() {
         let store = bench.open();
         let ids = store
-            .write(|tx| {
+            .write(Lane::Whole, |tx| {
                 let mut ids = Vec::new();
                 for started in [100, 100, 50, 200] {
                     let fresh = id::ulid(at(started), [9; 10]);
@@ -138,7 +138,7 @@ async fn history_is_in_the_order_of_commits_whatever_the_clock_does() {
         assert_eq!(list(None, None), newest_first);
         assert_eq!(list(Some(Fate::Success), Some(&ids[2])), [ids[1].clone(), ids[0].clone()]);
         assert!(list(Some(Fate::Failed), None).is_empty());
-        let dropped = store.write(|tx| rotation_history::drop_old(tx, at(100), 10)).await.unwrap();
+        let dropped = store.write(Lane::Whole, |tx| rotation_history::drop_old(tx, at(100), 10)).await.unwrap();
         assert_eq!((dropped, list(None, None).len()), (1, 3));
     }
 }
@@ -149,7 +149,7 @@ async fn what_is_waited_for_is_completed_or_withdrawn() {
         let store = bench.open();
         let fresh = |place: u8| id::ulid(at(1), [place; 10]);
         let waiting = store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 rotation_history::append(tx, &item("sec_2", Fate::Pending, 1), fresh(1))?;
                 rotation_history::append(tx, &item("sec_1", Fate::Pending, 1), fresh(2))
             })
@@ -163,13 +163,17 @@ async fn what_is_waited_for_is_completed_or_withdrawn() {
             ..item("sec_1", Fate::Success, 7)
         };
         let again = done.clone();
-        let completed = store.write(move |tx| rotation_history::complete_pending(tx, &done)).await.unwrap();
+        let completed =
+            store.write(Lane::Whole, move |tx| rotation_history::complete_pending(tx, &done)).await.unwrap();
         assert_eq!(completed.as_ref(), Some(&waiting));
-        assert_eq!(store.write(move |tx| rotation_history::complete_pending(tx, &again)).await.unwrap(), None);
+        assert_eq!(
+            store.write(Lane::Whole, move |tx| rotation_history::complete_pending(tx, &again)).await.unwrap(),
+            None
+        );
         let found = store.read(|view| rotation_history::find(view, "tnt_a", "rot_a", &waiting)).unwrap().unwrap();
         assert_eq!((found.status.as_str(), found.trigger.as_str(), found.path.as_str()), ("success", "write", "moved"));
         assert_eq!((found.started_at, found.completed_at, found.new_version), (at(1), Some(at(7)), Some(2)));
-        store.write(|tx| rotation_state::forget(tx, "sec_2", Some(at(8)))).await.unwrap();
+        store.write(Lane::Whole, |tx| rotation_state::forget(tx, "sec_2", Some(at(8)))).await.unwrap();
         let all = store
             .read(|view| rotation_history::list(view, scope("tnt_a").owner(), "rot_a", Some(Fate::Failed), None, 10))
             .unwrap();

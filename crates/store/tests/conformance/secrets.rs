@@ -3,7 +3,7 @@
 use scaivault_store::secret::{self, Presence, Trash};
 use scaivault_store::secret_list::Criteria;
 use scaivault_store::secret_version::{self, SealedValue, VersionAt, VersionRecord};
-use scaivault_store::{Store, access_count, secret_list};
+use scaivault_store::{Lane, Store, access_count, secret_list};
 
 use crate::{at, engines, path, record, scope};
 
@@ -18,7 +18,7 @@ fn version(number: i64, seconds: i64) -> VersionRecord {
 
 async fn with_versions(store: &Store, count: i64) {
     store
-        .write(move |tx| {
+        .write(Lane::Whole, move |tx| {
             let mut secret = record("sec_1", "a/b");
             secret.current_version = count;
             secret.last_version = count;
@@ -38,7 +38,7 @@ async fn a_path_is_one_thing_in_each_tenant() {
     for bench in engines() {
         let store = bench.open();
         store
-            .write(|tx| {
+            .write(Lane::Whole, |tx| {
                 secret::insert(tx, &scope("tnt_a"), &record("sec_a", "same/path"))?;
                 secret::insert(tx, &scope("tnt_b"), &record("sec_b", "same/path"))
             })
@@ -64,7 +64,7 @@ async fn a_record_comes_back_as_it_was_written() {
         written.expires_in = Some("90d".to_owned());
         written.expires_at = Some(at(90 * 86_400));
         let expected = written.clone();
-        store.write(move |tx| secret::insert(tx, &scope("tnt_a"), &written)).await.unwrap();
+        store.write(Lane::Whole, move |tx| secret::insert(tx, &scope("tnt_a"), &written)).await.unwrap();
         let found = store.read(|view| secret::look(view, &scope("tnt_a"), &path("a/b"), at(0))).unwrap();
         assert!(matches!(found, Presence::Live(record) if record == expected));
     }
@@ -76,12 +76,12 @@ async fn trash_answers_as_absent_from_the_moment_its_retention_ends() {
         let store = bench.open();
         let mut deleted = record("sec_1", "a/b");
         deleted.trash = Some(Trash { deleted_at: at(0), recoverable_until: at(100) });
-        store.write(move |tx| secret::insert(tx, &scope("tnt_a"), &deleted)).await.unwrap();
+        store.write(Lane::Whole, move |tx| secret::insert(tx, &scope("tnt_a"), &deleted)).await.unwrap();
         let look = |now| store.read(|view| secret::look(view, &scope("tnt_a"), &path("a/b"), at(now))).unwrap();
         assert!(matches!(look(99), Presence::Deleted(..)));
         assert!(matches!(look(100), Presence::Absent));
         assert_eq!(store.read(|view| secret::past_retention(view, at(100), 10)).unwrap().len(), 1);
-        store.write(|tx| secret::insert(tx, &scope("tnt_a"), &record("sec_2", "a/b"))).await.unwrap();
+        store.write(Lane::Whole, |tx| secret::insert(tx, &scope("tnt_a"), &record("sec_2", "a/b"))).await.unwrap();
         assert!(matches!(look(100), Presence::Live(record) if record.id == "sec_2"));
     }
 }
@@ -91,7 +91,7 @@ async fn a_removed_version_keeps_its_number_and_loses_its_value() {
     for bench in engines() {
         let store = bench.open();
         with_versions(&store, 3).await;
-        store.write(|tx| secret_version::remove(tx, "sec_1", 2, at(50))).await.unwrap();
+        store.write(Lane::Whole, |tx| secret_version::remove(tx, "sec_1", 2, at(50))).await.unwrap();
         store
             .read(|view| {
                 let numbers: Vec<i64> = secret_version::stored(view, "sec_1")?.iter().map(|one| one.version).collect();
@@ -113,7 +113,7 @@ async fn an_earlier_end_of_a_version_stays() {
         let store = bench.open();
         with_versions(&store, 3).await;
         store
-            .write(|tx| {
+            .write(Lane::Whole, |tx| {
                 secret_version::end_older(tx, "sec_1", 2, at(100))?;
                 secret_version::end_older(tx, "sec_1", 3, at(200))
             })
@@ -136,7 +136,7 @@ async fn reads_are_counted_by_hour_and_leave_the_window() {
         with_versions(&store, 1).await;
         let hour = access_count::hour_of(at(0));
         store
-            .write(move |tx| {
+            .write(Lane::Whole, move |tx| {
                 access_count::add(tx, "sec_1", hour, 2, at(10))?;
                 access_count::add(tx, "sec_1", hour, 3, at(5))?;
                 access_count::add(tx, "sec_gone", hour, 9, at(5))
@@ -146,7 +146,7 @@ async fn reads_are_counted_by_hour_and_leave_the_window() {
         let seen = |days: i64| store.read(|view| access_count::of(view, "sec_1", at(days * 86_400))).unwrap();
         assert_eq!((seen(0).reads_30d, seen(0).last_accessed_at), (5, Some(at(10))));
         assert_eq!((seen(31).reads_30d, seen(31).last_accessed_at), (0, Some(at(10))));
-        store.write(|tx| access_count::prune(tx, at(31 * 86_400))).await.unwrap();
+        store.write(Lane::Whole, |tx| access_count::prune(tx, at(31 * 86_400))).await.unwrap();
         assert_eq!(seen(31).last_accessed_at, Some(at(10)), "the newest hour says when it was last read");
     }
 }
@@ -156,7 +156,7 @@ async fn a_relocated_secret_keeps_its_versions_tags_and_statistics() {
     for bench in engines() {
         let store = bench.open();
         store
-            .write(|tx| {
+            .write(Lane::Whole, |tx| {
                 for (id, place) in [("sec_1", "a/b"), ("sec_2", "a/c"), ("sec_old", "x/y")] {
                     let mut secret = record(id, place);
                     secret.metadata.tags = vec!["t".to_owned(), "u".to_owned()];

@@ -4,7 +4,7 @@ use scaivault_domain::id::Ulid;
 use scaivault_store::event::{self, NewEvent};
 use scaivault_store::subscription::{self, Delivery, SubscriptionRecord};
 use scaivault_store::subscription_buffer::{self, Buffer};
-use scaivault_store::{Database as _, Store, StoreError};
+use scaivault_store::{Database as _, Lane, Store, StoreError};
 
 use crate::{at, engines, scope};
 
@@ -53,7 +53,7 @@ fn write<T: Send + 'static>(
     store: &Store,
     work: impl FnMut(&mut scaivault_store::WriteTx<'_>) -> scaivault_store::StoreResult<T> + Send + 'static,
 ) -> T {
-    store.write_blocking(work).unwrap()
+    store.write_blocking(Lane::Whole, work).unwrap()
 }
 
 fn waiting(store: &Store, id: &str, after: &str, lapsed_before: &str) -> Vec<String> {
@@ -139,8 +139,9 @@ fn subscriptions_are_kept_by_tenant_and_owner() {
             }
             Ok(())
         });
-        let again =
-            store.write_blocking(|tx| subscription::insert(tx, scope("tnt_a").owner(), &record("sub_9", "x", &[])));
+        let again = store.write_blocking(Lane::Whole, |tx| {
+            subscription::insert(tx, scope("tnt_a").owner(), &record("sub_9", "x", &[]))
+        });
         assert!(matches!(again, Err(StoreError::Constraint { .. })), "{again:?}");
         let list = |owner: Option<&str>, after: Option<(&str, &str)>| {
             let found = store.read(|view| subscription::list(view, a.owner(), owner, after, 2)).unwrap();

@@ -4,7 +4,7 @@ use scaivault_domain::webhook::{DeliveryStatus, Health};
 use scaivault_store::delivery_target::{self, DeliveryTarget, PreviousSecret};
 use scaivault_store::webhook::{self, Filters, WebhookRecord};
 use scaivault_store::webhook_delivery::{self, AttemptRecord, Fate, Figures, NewDelivery};
-use scaivault_store::{Store, StoreError};
+use scaivault_store::{Lane, Store, StoreError};
 
 use crate::{at, engines, scope};
 
@@ -45,12 +45,12 @@ fn attempt(error: Option<&str>) -> AttemptRecord {
 }
 
 async fn insert(store: &Store, tenant: &'static str, id: &'static str, name: &'static str) {
-    store.write(move |tx| webhook::insert(tx, scope(tenant).owner(), &webhook(id, name))).await.unwrap();
+    store.write(Lane::Whole, move |tx| webhook::insert(tx, scope(tenant).owner(), &webhook(id, name))).await.unwrap();
 }
 
 async fn push(store: &Store, number: u8, seconds: i64) {
     let made = delivery("wh_1", number, seconds);
-    store.write(move |tx| webhook_delivery::insert(tx, "tnt_a", &made)).await.unwrap();
+    store.write(Lane::Whole, move |tx| webhook_delivery::insert(tx, "tnt_a", &made)).await.unwrap();
 }
 
 fn due(store: &Store, seconds: i64) -> Vec<String> {
@@ -67,17 +67,18 @@ async fn a_webhook_comes_back_as_it_was_and_in_its_tenant_only() {
         record.target.previous = Some(PreviousSecret { secret: vec![3], ends_at: at(60) });
         record.target.health = Health { recent: 1023, failing_since: Some(at(5)) };
         let written = record.clone();
-        store.write(move |tx| webhook::insert(tx, scope("tnt_a").owner(), &written)).await.unwrap();
+        store.write(Lane::Whole, move |tx| webhook::insert(tx, scope("tnt_a").owner(), &written)).await.unwrap();
         let find = |tenant: &str| store.read(|view| webhook::find(view, scope(tenant).owner(), "wh_1")).unwrap();
         assert_eq!(find("tnt_a"), Some(record.clone()));
         assert_eq!(find("tnt_b"), None);
         record.target.enabled = false;
         record.filters = Filters { path_prefix: Some(String::new()), ..Filters::default() };
         let changed = record.clone();
-        store.write(move |tx| webhook::update(tx, scope("tnt_a").owner(), &changed)).await.unwrap();
+        store.write(Lane::Whole, move |tx| webhook::update(tx, scope("tnt_a").owner(), &changed)).await.unwrap();
         assert_eq!(find("tnt_a"), Some(record));
         assert!(store.read(|view| webhook::listening(view, "tnt_a")).unwrap().is_empty());
-        let twin = store.write(|tx| webhook::insert(tx, scope("tnt_a").owner(), &webhook("wh_2", "ops"))).await;
+        let twin =
+            store.write(Lane::Whole, |tx| webhook::insert(tx, scope("tnt_a").owner(), &webhook("wh_2", "ops"))).await;
         assert!(matches!(twin, Err(StoreError::Constraint { .. })), "{twin:?}");
         insert(&store, "tnt_b", "wh_3", "ops").await;
     }
@@ -89,12 +90,12 @@ async fn a_previous_secret_ends_at_its_time() {
         let store = bench.open();
         let mut record = webhook("wh_1", "ops");
         record.target.previous = Some(PreviousSecret { secret: vec![3], ends_at: at(60) });
-        store.write(move |tx| webhook::insert(tx, scope("tnt_a").owner(), &record)).await.unwrap();
+        store.write(Lane::Whole, move |tx| webhook::insert(tx, scope("tnt_a").owner(), &record)).await.unwrap();
         let end = |seconds| {
             let end = move |tx: &mut scaivault_store::WriteTx<'_>| {
                 delivery_target::end_previous(tx, scope("tnt_a").owner(), "wh_1", at(seconds))
             };
-            store.write(end)
+            store.write(Lane::Whole, end)
         };
         assert_eq!(end(59).await.unwrap(), Some(at(60)));
         assert_eq!(end(60).await.unwrap(), None);
@@ -117,7 +118,9 @@ async fn an_attempt_is_written_once_and_says_what_follows() {
         let settle = |index: usize, fate| {
             let (record, scope) = (found[index].clone(), scope("tnt_a"));
             let error = (fate != Fate::Success).then_some("no");
-            store.write(move |tx| webhook_delivery::attempted(tx, scope.owner(), &record, &attempt(error), fate, at(1)))
+            store.write(Lane::Whole, move |tx| {
+                webhook_delivery::attempted(tx, scope.owner(), &record, &attempt(error), fate, at(1))
+            })
         };
         assert!(settle(0, Fate::Success).await.unwrap());
         assert!(!settle(0, Fate::Failed).await.unwrap(), "a second server that made the same attempt");
@@ -151,7 +154,10 @@ async fn what_was_planned_in_a_future_that_is_none_is_due_again() {
         let next =
             |view: &mut scaivault_store::ReadView<'_>| webhook_delivery::next(view, scope("tnt_a").owner(), "wh_1");
         assert_eq!(store.read(next).unwrap(), Some((at(10), at(10))));
-        store.write(|tx| webhook_delivery::recall(tx, scope("tnt_a").owner(), "wh_1", at(50))).await.unwrap();
+        store
+            .write(Lane::Whole, |tx| webhook_delivery::recall(tx, scope("tnt_a").owner(), "wh_1", at(50)))
+            .await
+            .unwrap();
         assert_eq!(due(&store, 50), ["evt_002", "evt_001"]);
     }
 }
@@ -169,15 +175,15 @@ async fn what_is_over_or_rests_is_dropped_when_it_is_old() {
         let settle = move |tx: &mut scaivault_store::WriteTx<'_>| {
             webhook_delivery::attempted(tx, scope("tnt_a").owner(), &first, &attempt(None), Fate::Success, at(9))
         };
-        store.write(settle).await.unwrap();
-        let drop_old = |before| store.write(move |tx| webhook_delivery::drop_old(tx, at(before), 100));
+        store.write(Lane::Whole, settle).await.unwrap();
+        let drop_old = |before| store.write(Lane::Whole, move |tx| webhook_delivery::drop_old(tx, at(before), 100));
         assert_eq!((drop_old(1).await.unwrap(), drop_old(9).await.unwrap()), (0, 1), "what is open stays");
         let mut off = webhook("wh_1", "ops");
         off.target.enabled = false;
-        store.write(move |tx| webhook::update(tx, scope("tnt_a").owner(), &off)).await.unwrap();
+        store.write(Lane::Whole, move |tx| webhook::update(tx, scope("tnt_a").owner(), &off)).await.unwrap();
         assert_eq!(store.read(|view| webhook_delivery::count_waiting(view)).unwrap(), 0);
         assert_eq!(drop_old(3).await.unwrap(), 1, "what rests goes with its time");
-        store.write(|tx| webhook::delete(tx, scope("tnt_a").owner(), "wh_1")).await.unwrap();
+        store.write(Lane::Whole, |tx| webhook::delete(tx, scope("tnt_a").owner(), "wh_1")).await.unwrap();
         assert_eq!(drop_old(100).await.unwrap(), 0);
         assert!(store.read(|view| delivery_target::find(view, scope("tnt_a").owner(), "wh_1")).unwrap().is_none());
     }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use scaivault_service::audit::{TrailKeys, verify_stream};
-use scaivault_store::{Inspection, Snapshots as _, StoreResult, audit};
+use scaivault_service::audit::{Fault, TrailKeys, verify_chain};
+use scaivault_store::audit::{self, Chain};
+use scaivault_store::{Inspection, Snapshots as _, StoreResult};
 
 use super::report::Report;
 use crate::output;
@@ -52,28 +53,34 @@ impl Found {
 fn walk(database: &mut Inspection, keys: Option<&TrailKeys>, report: &mut Report) -> StoreResult<Found> {
     let mut found = Found::default();
     let mut told = Instant::now();
-    let mut last = String::new();
-    while let Some(stream) = database.read(|view| audit::next_trace(view, &last))? {
+    let mut last: Option<Chain> = None;
+    while let Some(chain) = database.read(|view| audit::next_trace(view, last.as_ref()))? {
+        let named = match chain.name() {
+            Some(node) => format!("{} (chain {node})", chain.stream),
+            None => chain.stream.clone(),
+        };
         let walked = found.entries;
         let mut progress = |seq: i64, end: i64| {
             if told.elapsed() >= PROGRESS_EVERY {
                 told = Instant::now();
                 output::notice(format_args!(
-                    "audit trail: {stream} at {seq} of {end}; {walked} entries of other streams done"
+                    "audit trail: {named} at {seq} of {end}; {walked} entries of other streams done"
                 ));
             }
         };
-        let verified = verify_stream(database, keys, &stream, &mut progress)?;
-        found.streams += 1;
+        let verified = verify_chain(database, keys, &chain, &mut progress)?;
+        if last.as_ref().is_none_or(|last| last.stream != chain.stream) {
+            found.streams += 1;
+        }
         found.entries = found.entries.saturating_add(verified.entries);
         found.checkpoints = found.checkpoints.saturating_add(verified.checkpoints_verified);
-        if let Some((seq, fault)) = verified.fault {
+        if let Some(Fault { seq, fault, .. }) = verified.fault {
             found.broken += 1;
             if found.broken <= NAMED {
-                report.fault(SUBJECT, format_args!("{stream} is invalid from seq {seq} on: {}", fault.as_str()));
+                report.fault(SUBJECT, format_args!("{named} is invalid from seq {seq} on: {}", fault.as_str()));
             }
         }
-        last = stream;
+        last = Some(chain);
     }
     Ok(found)
 }

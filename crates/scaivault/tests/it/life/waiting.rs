@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use scaivault_store::job;
+use scaivault_store::{Lane, job};
 use scaivault_testkit::TestApp;
 
 use super::{say, size};
@@ -61,7 +61,7 @@ async fn start_up_and_each_look_do_not_grow_with_the_jobs_that_wait() {
     let (next, took) = timed("next_at", || store.read(|view| job::next_at(view, "rotation", now)).unwrap());
     assert!(next == Some(now.plus_seconds(DAY)) && took < Duration::from_millis(100));
     let begun = Instant::now();
-    assert_eq!(store.write(move |tx| job::recall(tx, now, 500)).await.unwrap(), 0);
+    assert_eq!(store.write(Lane::Whole, move |tx| job::recall(tx, now, 500)).await.unwrap(), 0);
     say(&format!("recall: {:?}", begun.elapsed()));
     assert!(begun.elapsed() < Duration::from_secs(1));
 

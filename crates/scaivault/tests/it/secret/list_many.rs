@@ -1,5 +1,6 @@
 //! Lists over 100,000 secrets.
 
+use scaivault_store::Lane;
 use std::collections::BTreeSet;
 
 use scaivault_domain::access::{SecretScope, Space, TenantScope};
@@ -54,7 +55,7 @@ async fn insert_rest(app: &TestApp) {
     let now = app.now();
     for start in (WRITTEN..ALL).step_by(1000) {
         let scope = scope.clone();
-        let insert = app.vault.store().write(move |tx| {
+        let insert = app.vault.store().write(Lane::Whole, move |tx| {
             for n in start..start + 1000 {
                 secret::insert(tx, &scope, &record(n, now))?;
             }

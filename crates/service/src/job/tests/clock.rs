@@ -30,13 +30,13 @@ async fn what_a_dead_server_held_is_taken_over_and_its_word_counts_no_more() {
     let now = test.vault.now();
     let found = test.vault.store.read(|view| job::due(view, "test_outside", now, 1)).unwrap().remove(0);
     let take = move |tx: &mut WriteTx<'_>| job::take(tx, &found, now, now.plus_seconds(outside::LEASE_SECONDS));
-    let taken = test.vault.store.write(take).await.unwrap().unwrap();
+    let taken = test.vault.store.write(scaivault_store::Lane::Whole, take).await.unwrap().unwrap();
     test.clock.advance(outside::LEASE_SECONDS - 1);
     assert_eq!(test.vault.run_due_jobs().await.unwrap(), 0);
     test.clock.advance(1);
     assert_eq!(test.vault.run_due_jobs().await.unwrap(), 1);
     assert_eq!(runs("dead/hourly"), 1);
-    test.vault.store.write(move |tx| job::complete(tx, &taken)).await.unwrap();
+    test.vault.store.write(scaivault_store::Lane::Whole, move |tx| job::complete(tx, &taken)).await.unwrap();
     assert_eq!(rows(&test, "dead/hourly"), 1);
     assert_eq!(test.vault.next_job_at().unwrap(), Some(test.vault.now().plus_seconds(3600)));
 }
@@ -56,7 +56,7 @@ async fn a_clock_that_was_a_year_ahead_leaves_nothing_asleep() {
     let now = test.vault.now();
     let found = test.vault.store.read(|view| job::due(view, "test_outside", now, 1)).unwrap().remove(0);
     let take = move |tx: &mut WriteTx<'_>| job::take(tx, &found, now, now.plus_seconds(30)).map(|_| ());
-    test.vault.store.write(take).await.unwrap();
+    test.vault.store.write(scaivault_store::Lane::Whole, take).await.unwrap();
 
     test.clock.advance(-YEAR);
     test.vault.run_due_jobs().await.unwrap();

@@ -51,7 +51,7 @@ async fn what_fails_or_panics_harms_no_other_and_is_given_up_in_the_end() {
     // Tried again, and planned anew.
     let now = test.vault.now();
     let key = JobKey { kind: "test_inside".to_owned(), subject: "bad/fail".to_owned() };
-    assert!(test.vault.store.write(move |tx| job::revive(tx, &key, now)).await.unwrap());
+    assert!(test.vault.store.write(scaivault_store::Lane::Whole, move |tx| job::revive(tx, &key, now)).await.unwrap());
     plan(&test, JobKind::TestInside, "bad/panic").await;
     test.vault.run_due_jobs().await.unwrap();
     assert_eq!((runs("bad/fail"), runs("bad/panic")), (31, 31));

@@ -36,7 +36,11 @@ async fn what_waits_for_its_values_keeps_nobody_waiting() {
     let held = test.vault.runner.held();
     let cancelled = held[0].key.subject.clone();
     let gone = cancelled.clone();
-    test.vault.store.write(move |tx| job::cancel(tx, "test_inside", &gone)).await.unwrap();
+    test.vault
+        .store
+        .write(scaivault_store::Lane::Whole, move |tx| job::cancel(tx, "test_inside", &gone))
+        .await
+        .unwrap();
     drop(taken);
     for mut under_way in waiting {
         while under_way.join_next().await.is_some() {}

@@ -57,7 +57,7 @@ impl Connection for SqliteConnection<'_> {
     }
 
     fn batch(&mut self, sql: &str) -> StoreResult<()> {
-        self.0.execute_batch(&translate(sql)).map_err(engine_error)
+        self.0.execute_batch(sql).map_err(engine_error)
     }
 }
 
@@ -78,11 +78,6 @@ impl Connection for SqliteReader {
     fn batch(&mut self, sql: &str) -> StoreResult<()> {
         self.0.execute_batch(sql).map_err(engine_error)
     }
-}
-
-/// Schema text is written for both engines; these two words are all that SQLite spells otherwise.
-fn translate(sql: &str) -> String {
-    sql.replace("BYTEA", "BLOB").replace("/* clustered */", "WITHOUT ROWID")
 }
 
 fn execute(connection: &rusqlite::Connection, sql: &str, params: &[Param<'_>]) -> StoreResult<u64> {

@@ -189,7 +189,7 @@ mod tests {
         let (dir, location) = location("present");
         let store = Store::open_sqlite(&SqliteOptions { location: location.clone() }).unwrap();
         let record = InstanceRecord { created_at: Timestamp::UNIX_EPOCH, provider: "file".to_owned(), kdf_salt: None };
-        store.write_blocking(move |tx| instance::insert(tx, &record)).unwrap();
+        store.write_blocking(crate::Lane::Whole, move |tx| instance::insert(tx, &record)).unwrap();
         let before = names(&dir);
         assert_eq!(look(&location), (true, true));
         assert_eq!(names(&dir), before);

@@ -1,16 +1,15 @@
 //! The one writer: jobs that wait go into one transaction and share its fsync.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::checkpoint::{EmptyWal, scrub};
 use super::connection::{SqliteConnection, engine_error};
-use crate::audit::ChainHeads;
+use crate::audit::{ChainWriter, Sealed};
 use crate::error::{StoreError, StoreResult};
-use crate::store::{CommitListener, WriteJob};
-use crate::tx::{Change, WriteTx};
+use crate::store::{Listener, WriteJob};
+use crate::tx::{Harvest, WriteTx};
 
 /// Jobs of one transaction at most. Bounds how long the first of a group waits for the last.
 const GROUP_LIMIT: usize = 512;
@@ -20,27 +19,33 @@ pub(super) fn write_loop(
     mut connection: rusqlite::Connection,
     jobs: &Receiver<Box<dyn WriteJob>>,
     failed: &AtomicBool,
-    listener: &OnceLock<Arc<dyn CommitListener>>,
+    listener: &Listener,
     errands: &Sender<EmptyWal>,
 ) {
-    let mut heads = ChainHeads::default();
+    let chains = ChainWriter::new("");
     while let Ok(first) = jobs.recv() {
-        let mut changes = Vec::new();
+        let mut harvest = Harvest::default();
         let mut group = Vec::new();
-        let fate = run_group(&mut connection, first, jobs, &mut heads, &mut changes, &mut group);
-        failed.store(fate.is_err(), Ordering::Release);
-        if let Err(error) = &fate {
-            tracing::error!(%error, "a write transaction failed");
-            heads = ChainHeads::default();
-            if !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
+        let ran = run_group(&mut connection, first, jobs, &mut harvest, &mut group)
+            .and_then(|()| commit(&mut connection, &chains, &mut harvest));
+        failed.store(ran.is_err(), Ordering::Release);
+        let fate = match ran {
+            Ok(sealed) => {
+                let entries = sealed.committed();
+                if let Some(listener) = listener.get() {
+                    listener.committed(&harvest.changes, &entries);
+                }
+                scrub(errands, &harvest.changes);
+                Ok(())
             }
-        } else {
-            if let Some(listener) = listener.get() {
-                listener.committed(&changes);
+            Err(error) => {
+                tracing::error!(%error, "a write transaction failed");
+                if !connection.is_autocommit() {
+                    let _ = connection.execute_batch("ROLLBACK");
+                }
+                Err(error)
             }
-            scrub(errands, &changes);
-        }
+        };
         for (job, own) in group {
             job.settle(own.and(fate.clone()));
         }
@@ -53,8 +58,7 @@ fn run_group(
     connection: &mut rusqlite::Connection,
     first: Box<dyn WriteJob>,
     jobs: &Receiver<Box<dyn WriteJob>>,
-    heads: &mut ChainHeads,
-    changes: &mut Vec<Change>,
+    harvest: &mut Harvest,
     group: &mut Settled,
 ) -> StoreResult<()> {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
@@ -66,7 +70,7 @@ fn run_group(
         // A panic in a job is a bug, but it must not take the writer with it: the transaction is given up, the thread goes on.
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut sqlite = SqliteConnection(connection);
-            let mut tx = WriteTx::new(&mut sqlite, heads, changes);
+            let mut tx = WriteTx::new(&mut sqlite, harvest);
             tx.attempt(|tx| job.run(tx))
         }));
         let own = ran.unwrap_or_else(|_| Err(StoreError::corrupt("a write panicked")));
@@ -85,5 +89,14 @@ fn run_group(
         }
         next = if group.len() < GROUP_LIMIT { jobs.try_recv().ok() } else { None };
     }
-    connection.execute_batch("COMMIT").map_err(engine_error)
+    Ok(())
+}
+
+/// Nothing that happened may stay without its entry: what can't be recorded is not committed.
+fn commit(connection: &mut rusqlite::Connection, chains: &ChainWriter, harvest: &mut Harvest) -> StoreResult<Sealed> {
+    let sealed = chains
+        .seal(&mut SqliteConnection(connection), std::mem::take(&mut harvest.entries))
+        .map_err(|error| StoreError::Audit(error.to_string()))?;
+    connection.execute_batch("COMMIT").map_err(engine_error)?;
+    Ok(sealed)
 }

@@ -1,0 +1,341 @@
+//! One connection, driven by the thread that uses it: statements go out and answers come in without another thread in between.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use scaivault_crypto::digest;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, NoTls, SimpleQueryMessage, Socket, Statement};
+
+use super::address::PostgresAddress;
+use super::tls;
+use super::value::{Bound, PostgresRow};
+use crate::error::{StoreError, StoreResult};
+use crate::sql::{Connection, Param, Row, placeholders};
+
+/// A statement of ours never takes this long; what does is waiting for something that is broken.
+const STATEMENT_SECONDS: u64 = 20;
+/// How long a statement waits for a lock of another transaction.
+const LOCK_SECONDS: u64 = 8;
+/// A node that stops in the middle of a transaction (a paused virtual machine) keeps the others waiting no longer than this.
+const IDLE_SECONDS: u64 = 10;
+/// On top of the server's own limit, for a server that does not answer any more.
+const SILENCE: Duration = Duration::from_secs(STATEMENT_SECONDS + 5);
+/// For all hosts of an address together.
+const CONNECT_SILENCE: Duration = Duration::from_secs(8);
+/// Rows of one statement at most. 256 rows of 23 columns stay far below the protocol's 65,535 parameters.
+const ROWS: usize = 256;
+/// Prepared statements of a connection. Ours are few hundred; statements made of a client's filters could be many.
+const STATEMENTS: usize = 512;
+
+type Driver = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
+
+pub(super) struct Link {
+    client: Arc<tokio_postgres::Client>,
+    /// `None` once the connection ended.
+    driver: Option<Driver>,
+    statements: HashMap<String, Statement>,
+    /// Something was told on the channel that this connection listens to.
+    pub(super) rung: bool,
+    /// A statement failed in this transaction, and nothing was rolled back since.
+    pub(super) failed: bool,
+    /// Another transaction was in the way.
+    pub(super) conflict: bool,
+    patience: Duration,
+    runtime: Reactor,
+}
+
+impl Link {
+    /// Connects to the first of the hosts that takes writes.
+    pub(super) fn connect(address: &PostgresAddress) -> StoreResult<Self> {
+        let runtime = Reactor::new()?;
+        let (client, driver) = match tls::connector(address.ssl, &address.files)? {
+            Some(connector) => begin(&runtime, &address.config, connector)?,
+            None => begin(&runtime, &address.config, NoTls)?,
+        };
+        let mut link = Self {
+            client,
+            driver: Some(driver),
+            statements: HashMap::new(),
+            rung: false,
+            failed: false,
+            conflict: false,
+            patience: SILENCE,
+            runtime,
+        };
+        link.set_up(address)?;
+        Ok(link)
+    }
+
+    /// By statements, not by start-up options: PgBouncer refuses those that it does not know.
+    fn set_up(&mut self, address: &PostgresAddress) -> StoreResult<()> {
+        let path = match &address.schema {
+            Some(schema) => format!("SET search_path = \"{schema}\";"),
+            None => String::new(),
+        };
+        self.simple(&format!(
+            "{path} SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s';
+             SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; SET standard_conforming_strings = on;
+             SET client_min_messages = warning;"
+        ))?;
+        // Acknowledged means durable, on the standby too where there is a synchronous one. More than `on` is the operator's choice.
+        let commit = self.simple("SHOW synchronous_commit")?;
+        if commit.as_deref().is_none_or(|mode| matches!(mode, "off" | "local" | "remote_write")) {
+            self.simple("SET synchronous_commit = on")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.driver.is_none() || self.client.is_closed()
+    }
+
+    /// How long an answer may take before the connection counts as broken.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Drives the connection until `future` is done.
+    fn wait<T>(&mut self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> StoreResult<T> {
+        let Self { driver, rung, patience, runtime, .. } = self;
+        let mut future = pin!(future);
+        let driven = poll_fn(|cx| {
+            drive(driver, rung, cx);
+            future.as_mut().poll(cx)
+        });
+        let patience = *patience;
+        match runtime.block_on(async { tokio::time::timeout(patience, driven).await.ok() }) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(self.failure(&error)),
+            None => {
+                self.driver = None;
+                Err(StoreError::Unavailable("the database does not answer".to_owned()))
+            }
+        }
+    }
+
+    /// Waits until somebody rings, here or there, or the time is over.
+    pub(super) fn listen(&mut self, patience: Duration, bell: &Notify) {
+        let Self { driver, rung, runtime, .. } = self;
+        let heard = poll_fn(|cx| {
+            drive(driver, rung, cx);
+            if *rung || driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        runtime.block_on(async {
+            tokio::select! {
+                () = heard => {}
+                () = bell.notified() => {}
+                () = tokio::time::sleep(patience) => {}
+            }
+            Some(())
+        });
+    }
+
+    /// Runs statements without parameters; answers the first column of the last row.
+    pub(super) fn simple(&mut self, sql: &str) -> StoreResult<Option<String>> {
+        let client = Arc::clone(&self.client);
+        let messages = self.wait(async move { client.simple_query(sql).await })?;
+        let last = messages.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+            _ => None,
+        });
+        Ok(last.flatten())
+    }
+
+    fn prepared(&mut self, sql: &str) -> StoreResult<Statement> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let client = Arc::clone(&self.client);
+        let statement = self.wait(async move { client.prepare(sql).await })?;
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    /// What went wrong, in words that hold no value; notes what it means for the transaction and the connection.
+    fn failure(&mut self, error: &tokio_postgres::Error) -> StoreError {
+        self.failed = true;
+        let Some(db) = error.as_db_error() else {
+            if error.is_closed() || self.is_broken() {
+                self.driver = None;
+            }
+            return StoreError::Unavailable(described(error));
+        };
+        let code = db.code();
+        if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED {
+            self.conflict = true;
+            return StoreError::Conflict(code.code().to_owned());
+        }
+        if ends_connection(code) {
+            self.driver = None;
+        }
+        match code.code().get(..2) {
+            Some("23") => StoreError::Constraint { constraint: db.constraint().unwrap_or_default().to_owned() },
+            // What the server says of resources, of its own state and of access names no values.
+            Some("08" | "28" | "3D" | "53" | "55" | "57" | "58") => {
+                StoreError::Unavailable(format!("{} ({})", db.message(), code.code()))
+            }
+            Some("25") => StoreError::Unavailable(format!("the database takes no writes ({})", code.code())),
+            Some("42") => StoreError::Unavailable(named(db)),
+            Some("XX") => StoreError::corrupt(format!("the database reports damage ({})", code.code())),
+            _ => StoreError::corrupt(format!("the database refused a statement ({})", code.code())),
+        }
+    }
+}
+
+/// The server is going down, or is no longer the one that takes writes: another connection finds out who is.
+fn ends_connection(code: &SqlState) -> bool {
+    matches!(code.code(), "25006" | "57P01" | "57P02" | "57P03" | "25P03")
+}
+
+/// A missing right or table, with its name: operators need it, and it is none of our values.
+fn named(db: &DbError) -> String {
+    let object = db.table().or(db.schema()).unwrap_or_default();
+    format!("the database refused a statement: {} {object} ({})", db.message(), db.code().code())
+}
+
+/// The driver's own words, and those of what lies below: refused, timed out, TLS. Never what was sent.
+fn described(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = std::error::Error::source(error);
+    while let Some(source) = below {
+        text = format!("{text}: {source}");
+        below = source.source();
+    }
+    text
+}
+
+fn begin<T>(
+    runtime: &Reactor,
+    config: &tokio_postgres::Config,
+    tls: T,
+) -> StoreResult<(Arc<tokio_postgres::Client>, Driver)>
+where
+    T: MakeTlsConnect<Socket> + Send,
+    T::Stream: Send + Unpin + 'static,
+    T::TlsConnect: Send,
+{
+    let connecting = async { tokio::time::timeout(CONNECT_SILENCE, config.connect(tls)).await.ok() };
+    match runtime.block_on(connecting) {
+        Some(Ok((client, mut connection))) => {
+            let driver: Driver = Box::new(move |cx| connection.poll_message(cx));
+            Ok((Arc::new(client), driver))
+        }
+        Some(Err(error)) => {
+            Err(StoreError::Unavailable(format!("no connection to the database: {}", described(&error))))
+        }
+        None => Err(StoreError::Unavailable("no connection to the database: it does not answer".to_owned())),
+    }
+}
+
+/// The connection's own event loop; it runs while somebody waits for an answer.
+struct Reactor(Option<Runtime>);
+
+impl Reactor {
+    fn new() -> StoreResult<Self> {
+        let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        built
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|error| StoreError::Unavailable(format!("event loop: {error}")))
+    }
+
+    /// Blocks the thread. Where that is one of an async runtime, its other tasks are handed to another thread first.
+    fn block_on<T>(&self, future: impl Future<Output = Option<T>>) -> Option<T> {
+        let runtime = self.0.as_ref()?;
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => tokio::task::block_in_place(|| runtime.block_on(future)),
+            Err(_) => runtime.block_on(future),
+        }
+    }
+}
+
+impl Drop for Reactor {
+    /// In the background: whoever drops a connection may not be allowed to block.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Moves messages until there are none.
+fn drive(driver: &mut Option<Driver>, rung: &mut bool, cx: &mut Context<'_>) {
+    while let Some(poll) = driver {
+        match poll(cx) {
+            Poll::Ready(Some(Ok(message))) => *rung |= matches!(message, AsyncMessage::Notification(_)),
+            Poll::Ready(Some(Err(_)) | None) => *driver = None,
+            Poll::Pending => return,
+        }
+    }
+}
+
+impl Connection for Link {
+    fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> StoreResult<u64> {
+        let statement = self.prepared(sql)?;
+        let (client, bound) = (Arc::clone(&self.client), bind(params));
+        self.wait(async move { client.execute(&statement, &borrowed(&bound)).await })
+    }
+
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>,
+    ) -> StoreResult<()> {
+        let statement = self.prepared(sql)?;
+        let (client, bound) = (Arc::clone(&self.client), bind(params));
+        let rows = self.wait(async move { client.query(&statement, &borrowed(&bound)).await })?;
+        for row in &rows {
+            if !each(&PostgresRow(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, sql: &str) -> StoreResult<()> {
+        self.simple(sql)?;
+        if sql.starts_with("ROLLBACK") {
+            self.failed = false;
+        }
+        Ok(())
+    }
+
+    /// Many rows a statement; in powers of two, so that there are few statements to prepare.
+    fn insert_rows(&mut self, insert: &str, width: usize, values: &[Param<'_>]) -> StoreResult<()> {
+        let mut rest = values;
+        while !rest.is_empty() {
+            let rows = (rest.len() / width).clamp(1, ROWS);
+            let rows: usize = 1 << rows.ilog2();
+            let (now, later) = rest.split_at(rows.saturating_mul(width).min(rest.len()));
+            self.execute(&format!("{insert} VALUES {}", placeholders(rows, width)), now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+fn bind<'a>(params: &[Param<'a>]) -> Vec<Bound<'a>> {
+    params.iter().map(|param| Bound(*param)).collect()
+}
+
+fn borrowed<'b>(bound: &'b [Bound<'_>]) -> Vec<&'b (dyn ToSql + Sync)> {
+    bound.iter().map(|bound| bound as &(dyn ToSql + Sync)).collect()
+}
+
+/// A number for a name, for advisory locks: they are the whole database's, so the schema is part of it.
+pub(super) fn lock_key(schema: &str, name: &str) -> i64 {
+    let hash = digest::sha256(format!("scaivault\n{schema}\n{name}").as_bytes());
+    hash.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}

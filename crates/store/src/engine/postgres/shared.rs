@@ -1,0 +1,190 @@
+//! What the threads of this engine have in common.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use scaivault_domain::time::{Clock, SystemClock, Timestamp};
+use tokio::sync::{Notify, oneshot};
+
+use super::address::PostgresAddress;
+use super::lanes::Lanes;
+use super::link::Link;
+use crate::audit::ChainWriter;
+use crate::error::StoreResult;
+use crate::sql::{Connection as _, params};
+use crate::store::Listener;
+
+pub(super) struct Shared {
+    pub(super) address: PostgresAddress,
+    /// Where the tables are.
+    pub(super) schema: String,
+    pub(super) node_id: String,
+    /// Of this node since its start; no other has it.
+    pub(super) incarnation: String,
+    pub(super) lanes: Lanes,
+    pub(super) chains: ChainWriter,
+    pub(super) listener: Listener,
+    pub(super) write_failed: AtomicBool,
+    pub(super) bell: Bell,
+    pub(super) freshness: Freshness,
+    pub(super) clock: DatabaseClock,
+    closing: Mutex<bool>,
+    closed: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(
+        address: PostgresAddress,
+        schema: String,
+        node_id: String,
+        incarnation: String,
+        listener: Listener,
+    ) -> Self {
+        Self {
+            address,
+            schema,
+            chains: ChainWriter::new(&node_id),
+            node_id,
+            incarnation,
+            lanes: Lanes::default(),
+            listener,
+            write_failed: AtomicBool::new(false),
+            bell: Bell::default(),
+            freshness: Freshness::default(),
+            clock: DatabaseClock::default(),
+            closing: Mutex::new(false),
+            closed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn connect(&self) -> StoreResult<Link> {
+        Link::connect(&self.address)
+    }
+
+    /// Waits, or less long where the store is being closed.
+    pub(super) fn pause(&self, time: Duration) {
+        let mut closing = self.closing.lock();
+        if !*closing {
+            self.closed.wait_for(&mut closing, time);
+        }
+    }
+
+    /// Some time of at most `most`: two that were in each other's way are not again.
+    pub(super) fn jitter(&self, most: Duration) -> Duration {
+        let random = std::hash::RandomState::new().build_hasher().finish();
+        most.mul_f64((random % 1000) as f64 / 1000.0)
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        *self.closing.lock()
+    }
+
+    pub(super) fn close(&self) {
+        self.lanes.close();
+        *self.closing.lock() = true;
+        self.closed.notify_all();
+        self.bell.ring();
+    }
+
+    /// A commit of its own that says that this node lives. Everything that was committed before it is as durable as it is.
+    pub(super) fn touch(&self, link: &mut Link) -> StoreResult<bool> {
+        let touched = link.execute(
+            "UPDATE node SET seen_at = (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint WHERE id = $1 AND incarnation = $2",
+            params![&self.node_id, &self.incarnation],
+        )?;
+        Ok(touched > 0)
+    }
+}
+
+/// Wakes the feed: there is something to tell, or somebody wants to know where it stands.
+#[derive(Default)]
+pub(super) struct Bell {
+    pub(super) notify: Notify,
+    rung: AtomicBool,
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
+}
+
+impl Bell {
+    /// Something was committed here.
+    pub(super) fn ring(&self) {
+        self.rung.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    /// Whether it rang since the last time.
+    pub(super) fn answer(&self) -> bool {
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Told when the feed was read from a moment after this one.
+    pub(super) fn wait(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().push(sender);
+        self.notify.notify_one();
+        receiver
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.waiting.lock().is_empty()
+    }
+
+    pub(super) fn take_waiting(&self) -> Vec<oneshot::Sender<()>> {
+        std::mem::take(&mut *self.waiting.lock())
+    }
+}
+
+/// Until when what this node remembers may be used: as long as it surely heard of all that others changed a second ago.
+pub(super) struct Freshness {
+    begun: Instant,
+    /// Microseconds since `begun`.
+    until: AtomicI64,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self { begun: Instant::now(), until: AtomicI64::new(0) }
+    }
+}
+
+impl Freshness {
+    fn micros(&self, at: Instant) -> i64 {
+        i64::try_from(at.saturating_duration_since(self.begun).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        self.micros(Instant::now()) < self.until.load(Ordering::Acquire)
+    }
+
+    pub(super) fn extend(&self, until: Instant) {
+        self.until.store(self.micros(until), Ordering::Release);
+    }
+
+    pub(super) fn end(&self) {
+        self.until.store(0, Ordering::Release);
+    }
+}
+
+/// The database's clock, which all nodes go by: theirs may differ, and leases and expiries must not. Between two looks at it this
+/// machine's own steady clock counts on, which nobody sets.
+#[derive(Default)]
+pub(super) struct DatabaseClock(Mutex<Option<(Instant, i64)>>);
+
+impl DatabaseClock {
+    pub(super) fn set(&self, at: Instant, micros: i64) {
+        *self.0.lock() = Some((at, micros));
+    }
+}
+
+impl Clock for DatabaseClock {
+    fn now(&self) -> Timestamp {
+        match *self.0.lock() {
+            Some((at, micros)) => {
+                let since = i64::try_from(at.elapsed().as_micros()).unwrap_or(0);
+                Timestamp::from_micros(micros.saturating_add(since))
+            }
+            None => SystemClock.now(),
+        }
+    }
+}

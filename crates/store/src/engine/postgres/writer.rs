@@ -1,0 +1,277 @@
+//! Write transactions: a group of one lane goes into one, is repeated where another was in the way, and is never left in doubt where
+//! that can be helped.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use scaivault_domain::audit::{AuditEntry, INSTANCE_STREAM};
+
+use super::link::{Link, lock_key};
+use super::shared::Shared;
+use crate::audit::Sealed;
+use crate::error::{StoreError, StoreResult};
+use crate::lane::Lane;
+use crate::sql::{Connection as _, json_text, params};
+use crate::store::WriteJob;
+use crate::tx::{Change, Harvest, WriteTx};
+
+type Group = Vec<Box<dyn WriteJob>>;
+
+/// How long a write waits for a database that is gone: a failover takes longer than this only where its callers had better hear of it.
+const RECONNECT: Duration = Duration::from_secs(4);
+/// How long the fate of a commit whose answer was lost is looked for.
+const DOUBT: Duration = Duration::from_secs(8);
+const PAUSE: Duration = Duration::from_millis(100);
+/// Repetitions of a transaction that others were in the way of.
+const REPEATS: u32 = 12;
+
+/// Runs until the lanes are closed and empty.
+pub(super) fn write_loop(shared: &Shared, next: fn(&Shared) -> Option<(Lane, Group)>) {
+    let mut writer = Writer { shared, link: None };
+    while let Some((lane, mut group)) = next(shared) {
+        let fates = writer.run(&lane, &mut group);
+        if lane != Lane::Beside {
+            shared.lanes.done(&lane);
+        }
+        for (job, fate) in group.into_iter().zip(fates) {
+            job.settle(fate);
+        }
+    }
+}
+
+struct Writer<'s> {
+    shared: &'s Shared,
+    link: Option<Link>,
+}
+
+/// What became of one attempt at a transaction.
+enum Attempt {
+    /// Durable; each write's own fate.
+    Done(Vec<StoreResult<()>>),
+    /// Nothing of it is there, and the next attempt may do better.
+    Again(StoreError),
+    /// Nothing of it is there, and it would fail again.
+    Failed(StoreError),
+}
+
+impl Writer<'_> {
+    /// Answers the fate of each write of the group.
+    fn run(&mut self, lane: &Lane, group: &mut Group) -> Vec<StoreResult<()>> {
+        let until = Instant::now() + RECONNECT;
+        let mut repeats = 0;
+        let error = loop {
+            match self.attempt(lane, group) {
+                Attempt::Done(fates) => {
+                    self.shared.write_failed.store(false, Ordering::Release);
+                    return fates;
+                }
+                Attempt::Again(StoreError::Conflict(why)) => {
+                    repeats += 1;
+                    if repeats > REPEATS {
+                        break StoreError::Unavailable(format!("other writes were in the way too often ({why})"));
+                    }
+                    self.shared.pause(self.shared.jitter(Duration::from_millis(u64::from(repeats * repeats))));
+                }
+                Attempt::Again(error) => {
+                    if Instant::now() >= until || self.shared.is_closing() {
+                        break error;
+                    }
+                    self.shared.pause(PAUSE);
+                }
+                Attempt::Failed(error) => break error,
+            }
+        };
+        self.shared.write_failed.store(true, Ordering::Release);
+        tracing::error!(%error, writes = group.len(), "a write transaction failed");
+        vec![Err(error); group.len()]
+    }
+
+    fn attempt(&mut self, lane: &Lane, group: &mut Group) -> Attempt {
+        let mut link = match self.link.take().filter(|link| !link.is_broken()).map_or_else(|| self.shared.connect(), Ok)
+        {
+            Ok(link) => link,
+            Err(error) => return Attempt::Again(error),
+        };
+        let mut harvest = Harvest::default();
+        let attempt = match self.run_group(&mut link, lane, group, &mut harvest) {
+            Ok((xid, fates)) => self.commit(&mut link, &xid, harvest, fates),
+            Err(error) if link.is_broken() || link.conflict => Attempt::Again(error),
+            Err(error) => Attempt::Failed(error),
+        };
+        if !matches!(attempt, Attempt::Done(_)) && !link.is_broken() && link.batch("ROLLBACK").is_err() {
+            return attempt;
+        }
+        if !link.is_broken() {
+            self.link = Some(link);
+        }
+        attempt
+    }
+
+    /// Begins, takes the locks of the lane, and runs every write in a savepoint of its own. Answers the transaction's id.
+    fn run_group(
+        &self,
+        link: &mut Link,
+        lane: &Lane,
+        group: &mut Group,
+        harvest: &mut Harvest,
+    ) -> StoreResult<(String, Vec<StoreResult<()>>)> {
+        (link.failed, link.conflict) = (false, false);
+        let begun = link.simple(&self.begin(lane))?;
+        let xid = begun.ok_or_else(|| StoreError::corrupt("a transaction without an id"))?;
+        let mut fates = Vec::with_capacity(group.len());
+        for job in group.iter_mut() {
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                WriteTx::new(link, harvest).attempt(|tx| job.run(tx))
+            }));
+            let fate = ran.unwrap_or_else(|_| Err(StoreError::corrupt("a write panicked")))?;
+            if link.is_broken() || link.conflict {
+                return Err(fate
+                    .err()
+                    .unwrap_or_else(|| StoreError::Conflict("a conflict was passed over".to_owned())));
+            }
+            fates.push(fate);
+        }
+        if link.failed {
+            return Err(StoreError::corrupt("a failed statement was passed over"));
+        }
+        Ok((xid, fates))
+    }
+
+    fn begin(&self, lane: &Lane) -> String {
+        let key = |name: &str| lock_key(&self.shared.schema, name);
+        let whole = key("whole");
+        let locks = match lane {
+            Lane::Beside => String::new(),
+            Lane::Tenant(id) => format!(
+                "SELECT pg_advisory_xact_lock_shared({whole}); SELECT pg_advisory_xact_lock({});",
+                key(&format!("tenant {id}"))
+            ),
+            Lane::Whole => format!("SELECT pg_advisory_xact_lock({whole});"),
+        };
+        format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {locks} SELECT pg_current_xact_id()::text")
+    }
+
+    /// Nothing that happened may stay without its entry: what can't be recorded is not committed.
+    fn commit(&mut self, link: &mut Link, xid: &str, harvest: Harvest, fates: Vec<StoreResult<()>>) -> Attempt {
+        let Harvest { changes, entries } = harvest;
+        let sealed = match self.shared.chains.seal(link, entries) {
+            Ok(sealed) => sealed,
+            Err(error) if link.is_broken() || link.conflict || matches!(error, StoreError::Conflict(_)) => {
+                return Attempt::Again(error);
+            }
+            Err(error) => return Attempt::Failed(StoreError::Audit(error.to_string())),
+        };
+        if let Err(error) = self.tell_others(link, xid, &changes) {
+            return if link.is_broken() { Attempt::Again(error) } else { Attempt::Failed(error) };
+        }
+        match link.simple("COMMIT") {
+            Ok(_) => {}
+            Err(error) if !link.is_broken() => {
+                return if link.conflict { Attempt::Again(error) } else { Attempt::Failed(error) };
+            }
+            Err(error) => match self.was_committed(xid, &sealed) {
+                Ok(true) => {}
+                Ok(false) => return Attempt::Again(error),
+                Err(doubt) => return Attempt::Failed(doubt),
+            },
+        }
+        let entries = sealed.committed();
+        self.publish(&changes, &entries);
+        Attempt::Done(fates)
+    }
+
+    fn publish(&self, changes: &[Change], entries: &[AuditEntry]) {
+        if let Some(listener) = self.shared.listener.get() {
+            listener.committed(changes, entries);
+        }
+        if !changes.is_empty() {
+            self.shared.bell.ring();
+        }
+    }
+
+    fn tell_others(&self, link: &mut Link, xid: &str, changes: &[Change]) -> StoreResult<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let xid: i64 = xid.parse().map_err(StoreError::corrupt)?;
+        link.execute(
+            "INSERT INTO change_feed (xid, origin, at, changes)
+             VALUES ($1, $2, (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint, $3)",
+            params![xid, &self.shared.incarnation, &json_text(&changes)?],
+        )?;
+        Ok(())
+    }
+
+    /// The connection was lost between COMMIT and its answer: what does the database say?
+    ///
+    /// The transaction's id alone does not tell: after a failover to a standby that had not heard of it, another may bear it. What it
+    /// wrote does. And it counts only when it is as durable as any commit, which one more commit after it proves: the lost one may have
+    /// given up waiting for its standby.
+    fn was_committed(&mut self, xid: &str, sealed: &Sealed) -> StoreResult<bool> {
+        let until = Instant::now() + DOUBT;
+        let mut last = StoreError::Unavailable("the outcome of a commit is not known".to_owned());
+        while Instant::now() < until {
+            match self.look_for(xid, sealed) {
+                Ok(Some(found)) => {
+                    tracing::warn!(
+                        committed = found,
+                        "the answer to a commit was lost; the database says what became of it"
+                    );
+                    return Ok(found);
+                }
+                Ok(None) => {}
+                Err(error) => last = error,
+            }
+            self.shared.pause(PAUSE);
+        }
+        Err(last)
+    }
+
+    /// `None` while the transaction is still going on.
+    fn look_for(&mut self, xid: &str, sealed: &Sealed) -> StoreResult<Option<bool>> {
+        let mut link = self.shared.connect()?;
+        let status = link.simple(&format!(
+            "SELECT CASE WHEN '{xid}'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'unknown'
+                    ELSE pg_xact_status('{xid}'::xid8) END"
+        ))?;
+        let found = match status.as_deref() {
+            Some("in progress") => return Ok(None),
+            Some("committed") => match sealed.witness() {
+                Some((stream, node, hash)) => holds(&mut link, stream.as_deref(), node.as_deref(), hash)?,
+                None => true,
+            },
+            _ => false,
+        };
+        if found {
+            self.shared.touch(&mut link)?;
+        }
+        self.link = Some(link);
+        Ok(Some(found))
+    }
+}
+
+fn holds(link: &mut Link, stream: Option<&str>, node: Option<&str>, hash: [u8; 32]) -> StoreResult<bool> {
+    let mut found = false;
+    link.query(
+        "SELECT 1 FROM audit_head WHERE stream = $1 AND chain = $2 AND hash = $3",
+        params![stream.unwrap_or(INSTANCE_STREAM), node.unwrap_or_default(), &hash],
+        &mut |_| {
+            found = true;
+            Ok(false)
+        },
+    )?;
+    Ok(found)
+}
+
+/// A writer thread of each kind.
+pub(super) fn spawn_writers(shared: &Arc<Shared>, writers: usize) -> StoreResult<Vec<std::thread::JoinHandle<()>>> {
+    let mut threads = Vec::with_capacity(writers);
+    for number in 0..writers.max(2) {
+        let shared = Arc::clone(shared);
+        let next: fn(&Shared) -> Option<(Lane, Group)> =
+            if number == 0 { |shared| shared.lanes.next_beside() } else { |shared| shared.lanes.next() };
+        threads.push(super::spawn(&format!("store-writer-{number}"), move || write_loop(&shared, next))?);
+    }
+    Ok(threads)
+}
