@@ -14,10 +14,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use scaivault_crypto::bytes::SecretString;
 use scaivault_domain::duration::Span;
 use scaivault_domain::rate::{RateCategory, RateLimits};
 use scaivault_domain::webhook::AddressRules;
+use scaivault_store::{DEFAULT_POOL_SIZE, PostgresAddress, PostgresOptions, SMALLEST_POOL};
 
 pub(crate) use env::ConfigError;
 pub(crate) use kms::Kms;
@@ -73,10 +73,8 @@ pub(crate) enum Database {
     Embedded,
     /// `sqlite:<file>`.
     Sqlite(PathBuf),
-    /// `postgresql://...`; the URL may hold a password.
-    // Nothing connects with it yet (issue 4).
-    #[cfg_attr(not(test), allow(dead_code))]
-    Postgres(SecretString),
+    /// `postgresql://...`, and how this node uses it.
+    Postgres(Box<PostgresOptions>),
 }
 
 #[derive(Debug)]
@@ -195,12 +193,31 @@ impl Database {
             };
         }
         let postgres = ["postgresql://", "postgres://"].iter().any(|scheme| url.expose().starts_with(scheme));
-        if postgres {
-            Ok(Self::Postgres(url))
-        } else {
-            Err(ConfigError::new(NAME, "must begin with sqlite: or postgresql://"))
+        if !postgres {
+            return Err(ConfigError::new(NAME, "must begin with sqlite: or postgresql://"));
         }
+        let address = PostgresAddress::parse(url.expose()).map_err(|fault| ConfigError::new(NAME, fault))?;
+        let smallest = SMALLEST_POOL as u64..=MOST_CONNECTIONS;
+        let pool_size = env.integer("DATABASE_POOL_SIZE", DEFAULT_POOL_SIZE as u64, smallest)?;
+        Ok(Self::Postgres(Box::new(PostgresOptions {
+            pool_size: usize::try_from(pool_size).unwrap_or(DEFAULT_POOL_SIZE),
+            node_id: node_id(env)?,
+            ..PostgresOptions::new(address)
+        })))
     }
+}
+
+/// Connections of one node at most: more than PostgreSQL has to give by default.
+const MOST_CONNECTIONS: u64 = 500;
+
+/// It stands in audit entries, log lines and metrics.
+fn node_id(env: &Env<'_>) -> Result<Option<String>, ConfigError> {
+    let Some(id) = env.text("NODE_ID")? else { return Ok(None) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if id.len() > 64 || !id.bytes().all(plain) {
+        return Err(ConfigError::new("NODE_ID", "must be at most 64 characters A-Z, a-z, 0-9, '.', '_', '-'"));
+    }
+    Ok(Some(id))
 }
 
 impl Listen {

@@ -20,17 +20,20 @@ use crate::failure::Failure;
 /// The file of the embedded database in the data directory.
 const DATABASE_FILE: &str = "scaivault.db";
 
-/// Where the database is.
-///
-/// # Errors
-/// It is one that this version can't use.
-pub(crate) fn database_file(config: &Config) -> Result<PathBuf, Failure> {
+/// Where an embedded database is; `None` where it is not embedded.
+pub(crate) fn database_file(config: &Config) -> Option<PathBuf> {
     match &config.database {
-        Database::Embedded => Ok(config.data_dir.join(DATABASE_FILE)),
-        Database::Sqlite(file) => Ok(file.clone()),
-        Database::Postgres(_) => Err(Failure::usage(
-            "DATABASE_URL names PostgreSQL, which a later release will support (issue 4); leave it unset for the embedded database, or set sqlite:<file>",
-        )),
+        Database::Embedded => Some(config.data_dir.join(DATABASE_FILE)),
+        Database::Sqlite(file) => Some(file.clone()),
+        Database::Postgres(_) => None,
+    }
+}
+
+/// What kind of database it is and where, without its password.
+pub(crate) fn database_shown(config: &Config) -> String {
+    match (&config.database, database_file(config)) {
+        (Database::Postgres(options), _) => format!("PostgreSQL at {}", options.address),
+        (_, file) => format!("SQLite in {}", file.unwrap_or_default().display()),
     }
 }
 
@@ -45,12 +48,15 @@ pub(crate) fn needs_data_dir(config: &Config) -> bool {
 /// # Errors
 /// Another server has it, a newer program wrote it, or the disk refuses.
 pub(crate) fn open_store(config: &Config) -> Result<Store, Failure> {
-    let file = database_file(config)?;
     if needs_data_dir(config)
         && let Some(warning) = data_dir::prepare(&config.data_dir)?
     {
         tracing::warn!("{warning}");
     }
+    let file = match (&config.database, database_file(config)) {
+        (Database::Postgres(options), _) => return Ok(Store::open_postgres(options)?),
+        (_, file) => file.unwrap_or_default(),
+    };
     if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
         return Err(Failure::general(format!("DATABASE_URL: the directory {} does not exist", parent.display())));
     }
@@ -79,10 +85,12 @@ pub(crate) fn root_key_file(kms: &Kms) -> Option<&Path> {
 
 /// The service over an open store. It is neither initialised nor unsealed yet.
 pub(crate) fn vault(config: &Config, store: Store) -> Arc<Vault> {
+    // Nodes go by one clock, that of their database: leases and expiries must mean the same to all of them.
+    let clock = store.clock().unwrap_or_else(|| Arc::new(SystemClock));
     Vault::new(Parts {
         store,
         provider: provider(&config.kms),
-        clock: Arc::new(SystemClock),
+        clock,
         entropy: Arc::new(SystemEntropy::new()),
         settings: settings(config),
         limiter: RateLimiter::new(&config.rate_limits),

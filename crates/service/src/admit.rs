@@ -54,6 +54,13 @@ impl Vault {
             let error = self.keyring.unsealed().err().unwrap_or_else(|| Error::internal("sealed"));
             return Err(Refused { error, rate: None });
         }
+        // `Cache-Control: no-cache`: what other nodes did up to now counts, for rights as for values.
+        if meta.fresh
+            && bearer.is_some()
+            && let Err(error) = self.store.catch_up().await
+        {
+            return Err(Refused { error: error.into(), rate: None });
+        }
         let now = self.clock.now();
         let session = match self.authenticate(bearer, now).await {
             Ok(session) => session,

@@ -11,11 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use scaivault_store::Store;
 use scaivault_store::secret::SecretRecord;
 use scaivault_store::secret_version::{SealedValue, VersionRecord};
 
 /// A small cache that is dropped whole when anything it rests on changes.
+///
+/// Both caches are empty to whoever asks while this node is not sure to hear of what others change.
 pub(crate) struct GenerationCache<K, V> {
+    store: Store,
     state: RwLock<Entries<K, V>>,
     capacity: usize,
 }
@@ -26,8 +30,8 @@ struct Entries<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> GenerationCache<K, V> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { state: RwLock::new(Entries { generation: 0, map: HashMap::new() }), capacity }
+    pub(crate) fn new(store: &Store, capacity: usize) -> Self {
+        Self { store: store.clone(), state: RwLock::new(Entries { generation: 0, map: HashMap::new() }), capacity }
     }
 
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
@@ -35,14 +39,16 @@ impl<K: Eq + Hash, V: Clone> GenerationCache<K, V> {
         K: std::borrow::Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.state.read().map.get(key).cloned()
+        if self.store.memory_holds() { self.state.read().map.get(key).cloned() } else { None }
     }
 
     /// Answers the cached value, or the one `load` reads from a snapshot of its own, begun after this call.
     pub(crate) fn get_or_load<E>(&self, key: K, load: impl FnOnce(&K) -> Result<V, E>) -> Result<V, E> {
         let generation = {
             let state = self.state.read();
-            if let Some(value) = state.map.get(&key) {
+            if let Some(value) = state.map.get(&key)
+                && self.store.memory_holds()
+            {
                 return Ok(value.clone());
             }
             state.generation
@@ -88,6 +94,7 @@ impl Weighter<Place, Arc<CachedSecret>> for BySize {
 
 /// Current versions by namespace and path: ciphertext only, bounded in bytes.
 pub(crate) struct SecretCache {
+    store: Store,
     entries: Cache<Place, Arc<CachedSecret>, BySize>,
     invalidations: AtomicU64,
     /// Orders insertions and invalidations; hits never take it.
@@ -103,8 +110,9 @@ const EXPECTED_ENTRIES: usize = 50_000;
 pub(crate) struct Ticket(u64);
 
 impl SecretCache {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(store: &Store) -> Self {
         Self {
+            store: store.clone(),
             entries: Cache::with_weighter(EXPECTED_ENTRIES, CACHE_BYTES, BySize),
             invalidations: AtomicU64::new(0),
             turn: Mutex::new(()),
@@ -112,7 +120,7 @@ impl SecretCache {
     }
 
     pub(crate) fn get(&self, namespace: &str, path: &str) -> Option<Arc<CachedSecret>> {
-        self.entries.get(&(namespace.to_owned(), path.to_owned()))
+        if self.store.memory_holds() { self.entries.get(&(namespace.to_owned(), path.to_owned())) } else { None }
     }
 
     pub(crate) fn ticket(&self) -> Ticket {

@@ -123,8 +123,8 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    pub(crate) fn new(ttl_seconds: i64) -> Self {
-        Self { unsealed: RwLock::new(None), sets: GenerationCache::new(REMEMBERED_OWNERS), ttl_seconds }
+    pub(crate) fn new(store: &Store, ttl_seconds: i64) -> Self {
+        Self { unsealed: RwLock::new(None), sets: GenerationCache::new(store, REMEMBERED_OWNERS), ttl_seconds }
     }
 
     pub(crate) fn unsealed(&self) -> Result<Arc<Unsealed>> {

@@ -96,11 +96,11 @@ impl Vault {
     pub fn new(parts: Parts) -> Arc<Self> {
         let vault = Arc::new(Self {
             started_at: parts.clock.now(),
-            keyring: Keyring::new(parts.settings.key_cache_ttl_seconds),
-            sessions: GenerationCache::new(REMEMBERED_SESSIONS),
-            tenants: GenerationCache::new(REMEMBERED_TENANTS),
-            secrets: SecretCache::new(),
-            read_listeners: GenerationCache::new(REMEMBERED_TENANTS),
+            keyring: Keyring::new(&parts.store, parts.settings.key_cache_ttl_seconds),
+            sessions: GenerationCache::new(&parts.store, REMEMBERED_SESSIONS),
+            tenants: GenerationCache::new(&parts.store, REMEMBERED_TENANTS),
+            secrets: SecretCache::new(&parts.store),
+            read_listeners: GenerationCache::new(&parts.store, REMEMBERED_TENANTS),
             failure_log: FailureLog::default(),
             violations: Violations::default(),
             statistics: Statistics::default(),
@@ -136,15 +136,20 @@ impl Vault {
     ///
     /// Blocks; call it before the server takes requests.
     pub fn start(self: &Arc<Self>) -> Result<Option<FirstStart>> {
-        let Some(record) = self.store.read(|view| instance::find(view))? else {
-            return match self.initialise() {
-                Ok(first) => Ok(Some(first)),
+        let record = match self.store.read(|view| instance::find(view))? {
+            Some(record) => record,
+            None => match self.initialise() {
+                Ok(first) => return Ok(Some(first)),
                 Err(SealOrError::Seal(error)) => {
                     self.stay_sealed(&error.to_string());
-                    Ok(None)
+                    return Ok(None);
                 }
-                Err(SealOrError::Error(error)) => Err(error),
-            };
+                // Another node may have been quicker.
+                Err(SealOrError::Error(error)) => match self.store.read(|view| instance::find(view))? {
+                    Some(record) => record,
+                    None => return Err(error),
+                },
+            },
         };
         if record.provider != self.provider.name() {
             self.stay_sealed(&format!(

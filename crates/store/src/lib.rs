@@ -47,8 +47,10 @@ pub mod user;
 pub mod webhook;
 pub mod webhook_delivery;
 
+pub use engine::inspect::{Inspected, Inspection};
+pub use engine::postgres::inspect::inspect_postgres;
 pub use engine::postgres::{DEFAULT_POOL_SIZE, PostgresAddress, PostgresOptions, SMALLEST_POOL};
-pub use engine::sqlite::inspect::{Inspected, Inspection, inspect_sqlite};
+pub use engine::sqlite::inspect::inspect_sqlite;
 pub use engine::sqlite::{SqliteLocation, SqliteOptions};
 pub use error::{StoreError, StoreResult};
 pub use lane::Lane;

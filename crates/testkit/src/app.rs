@@ -1,6 +1,6 @@
 //! One application for one test.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,20 +12,16 @@ use scaivault_http::HttpSettings;
 use scaivault_service::rate::{FailedAuthThrottle, RateLimiter};
 use scaivault_service::seal::FileProvider;
 use scaivault_service::{Parts, Settings, Vault};
-use scaivault_store::{SqliteLocation, SqliteOptions, Store};
+use scaivault_store::ReadView;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::actor::Actor;
+use crate::database::{Engine, TestDatabase, off_thread};
+use crate::raw::Raw;
 
 /// When the manual clock begins: 2026-05-01T10:00:00Z.
 pub const START: i64 = 1_777_629_600;
-
-/// Which storage engine a test runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    Sqlite,
-}
 
 pub struct TestAppBuilder {
     engine: Engine,
@@ -38,24 +34,31 @@ pub struct TestApp {
     pub vault: Arc<Vault>,
     pub clock: Arc<ManualClock>,
     pub(crate) router: Router,
-    directory: TempDir,
     settings: Settings,
     root_token: String,
-    canary: String,
-    names: AtomicU32,
+    ground: Arc<Ground>,
     /// A test that breaks the database on purpose can't be asked to leave it clean.
     pub(crate) check_at_end: bool,
 }
 
+/// What the nodes of a test share. It goes when the last of them has gone.
+struct Ground {
+    // First: its connections are closed before the files go.
+    database: TestDatabase,
+    directory: TempDir,
+    canary: String,
+    names: AtomicU32,
+}
+
 impl TestApp {
-    /// An initialised, unsealed application on SQLite, without rate limits.
+    /// An initialised, unsealed application, without rate limits.
     pub async fn new() -> Self {
         Self::builder().start().await
     }
 
     pub fn builder() -> TestAppBuilder {
         TestAppBuilder {
-            engine: Engine::Sqlite,
+            engine: Engine::of_this_run(),
             settings: Settings::default(),
             limits: RateLimits::disabled(),
             http: HttpSettings::default(),
@@ -90,7 +93,7 @@ impl TestApp {
     }
 
     pub async fn user_in(&self, tenant: &str, name: &str, scopes: &[&str], rules: &[(&str, &[&str])]) -> Actor<'_> {
-        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        let number = self.ground.names.fetch_add(1, Ordering::Relaxed);
         let email = format!("{name}{number}@test.example");
         let root = self.root();
         let user = root
@@ -168,7 +171,7 @@ impl TestApp {
     pub async fn pass(&self, seconds: i64) {
         let end = self.now().plus_seconds(seconds);
         self.settle().await;
-        while let Some(next) = self.vault.next_job_at().unwrap().filter(|next| *next <= end) {
+        while let Some(next) = off_thread(|| self.vault.next_job_at()).unwrap().filter(|next| *next <= end) {
             self.clock.set(next.max(self.now()));
             self.settle().await;
         }
@@ -178,7 +181,7 @@ impl TestApp {
 
     /// A text that no log, error or raw database byte may ever show; put it into values.
     pub fn canary(&self) -> &str {
-        &self.canary
+        &self.ground.canary
     }
 
     pub fn now(&self) -> Timestamp {
@@ -186,11 +189,21 @@ impl TestApp {
     }
 
     pub fn data_dir(&self) -> &Path {
-        self.directory.path()
+        self.ground.directory.path()
     }
 
-    pub fn database_file(&self) -> PathBuf {
-        self.directory.path().join("scaivault.db")
+    pub fn engine(&self) -> Engine {
+        self.ground.database.engine()
+    }
+
+    /// A connection behind the server's back.
+    pub fn raw(&self) -> Raw {
+        self.ground.database.raw()
+    }
+
+    /// Looks into the store as the server does.
+    pub fn look<T: Send>(&self, look: impl FnOnce(&mut ReadView<'_>) -> T + Send) -> T {
+        off_thread(|| self.vault.store().read(look))
     }
 
     /// For tests that damage the database on purpose.
@@ -206,11 +219,31 @@ impl TestApp {
     /// Stops this application and starts another on the same data, with the same clock and token.
     pub async fn restart(mut self) -> Self {
         self.vault.shut_down().await;
-        let (vault, first) = open(self.directory.path(), &self.clock, &self.settings, &RateLimits::disabled());
-        assert!(first.is_none(), "a restart initialises nothing");
-        self.router = scaivault_http::app(Arc::clone(&vault), HttpSettings::default());
-        self.vault = vault;
+        self.vault = self.open_again();
+        self.router = scaivault_http::app(Arc::clone(&self.vault), HttpSettings::default());
         self
+    }
+
+    /// Another server on the same database, with the same root key, clock and settings. On PostgreSQL only.
+    pub async fn second_node(&self) -> Self {
+        assert_eq!(self.engine(), Engine::Postgres, "an embedded database is one server's alone");
+        let vault = self.open_again();
+        Self {
+            router: scaivault_http::app(Arc::clone(&vault), HttpSettings::default()),
+            vault,
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.clone(),
+            root_token: self.root_token.clone(),
+            ground: Arc::clone(&self.ground),
+            check_at_end: true,
+        }
+    }
+
+    fn open_again(&self) -> Arc<Vault> {
+        let (vault, first) =
+            off_thread(|| open(&self.ground, &self.clock, &self.settings, &RateLimits::disabled()));
+        assert!(first.is_none(), "there is an instance already");
+        vault
     }
 }
 
@@ -242,42 +275,40 @@ impl TestAppBuilder {
     }
 
     pub async fn start(self) -> TestApp {
-        let Engine::Sqlite = self.engine;
         let directory = tempfile::Builder::new().prefix("scaivault-test-").tempdir().unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(START)));
-        let (place, own_clock, settings, limits) =
-            (directory.path().to_owned(), Arc::clone(&clock), self.settings.clone(), self.limits.clone());
-        let (vault, first) =
-            tokio::task::spawn_blocking(move || open(&place, &own_clock, &settings, &limits)).await.unwrap();
-        let first = first.expect("a fresh store is initialised");
         let mut random = [0; 8];
         SystemEntropy::new().fill(&mut random).unwrap();
+        let ground = Arc::new(Ground {
+            database: TestDatabase::new(self.engine, directory.path()),
+            directory,
+            canary: format!("CANARY-{:016x}", u64::from_be_bytes(random)),
+            names: AtomicU32::new(0),
+        });
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(START)));
+        let (vault, first) = off_thread(|| open(&ground, &clock, &self.settings, &self.limits));
+        let first = first.expect("a fresh store is initialised");
         TestApp {
             router: scaivault_http::app(Arc::clone(&vault), self.http),
             vault,
             clock,
-            directory,
             settings: self.settings,
             root_token: first.token.expose().to_owned(),
-            canary: format!("CANARY-{:016x}", u64::from_be_bytes(random)),
-            names: AtomicU32::new(0),
+            ground,
             check_at_end: true,
         }
     }
 }
 
 fn open(
-    place: &Path,
+    ground: &Ground,
     clock: &Arc<ManualClock>,
     settings: &Settings,
     limits: &RateLimits,
 ) -> (Arc<Vault>, Option<scaivault_service::FirstStart>) {
-    let store =
-        Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file: place.join("scaivault.db") } }).unwrap();
     let throttled = limits.per_minute(scaivault_domain::rate::RateCategory::Read).is_some();
     let vault = Vault::new(Parts {
-        store,
-        provider: Box::new(FileProvider::new(place.join("root.key"))),
+        store: ground.database.open(),
+        provider: Box::new(FileProvider::new(ground.directory.path().join("root.key"))),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(SystemEntropy::new()),
         settings: settings.clone(),

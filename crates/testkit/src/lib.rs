@@ -8,6 +8,9 @@
 //! reader.get("/v1/secrets/app/db").await.expect(200);
 //! stranger.get("/v1/secrets/app/db").await.expect_error(403, "access_denied");
 //! ```
+//!
+//! Tests run on SQLite, and with `SCAIVAULT_TEST_ENGINE=postgresql` on PostgreSQL:
+//! `scripts/postgres run -- env SCAIVAULT_TEST_ENGINE=postgresql cargo nextest run -p scaivault`.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,8 +25,12 @@
 mod actor;
 mod answer;
 mod app;
+mod database;
+mod raw;
 mod teardown;
 
 pub use actor::{Actor, Call};
 pub use answer::Answer;
-pub use app::{Engine, START, TestApp, TestAppBuilder};
+pub use app::{START, TestApp, TestAppBuilder};
+pub use database::{Engine, TestDatabase, off_thread};
+pub use raw::{Cell, Raw, blob};

@@ -1,20 +1,36 @@
-//! What must hold when a test ends, whatever it did: case Y-4 (no canary value in the clear in any file of the data directory),
-//! U-8 for the database, and a whole audit trail.
+//! What must hold when a test ends, whatever it did: case Y-4 (no canary value in the clear in any file of the data directory or any
+//! table of the database), U-8 for the database, and a whole audit trail.
 
 use std::path::Path;
 
 use crate::app::TestApp;
+use crate::database::off_thread;
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        if std::thread::panicking() || !self.check_at_end {
-            return;
-        }
+        let check = !std::thread::panicking() && self.check_at_end;
+        off_thread(|| {
+            if check {
+                self.check_that_nothing_shows();
+                self.check_trail();
+            }
+            self.vault.store().close();
+        });
+    }
+}
+
+impl TestApp {
+    fn check_that_nothing_shows(&self) {
         for file in files_below(self.data_dir()) {
             let bytes = std::fs::read(&file).unwrap_or_default();
             let shown = bytes.windows(self.canary().len()).any(|window| window == self.canary().as_bytes());
             assert!(!shown, "{} holds a value in the clear", file.display());
         }
+        let shown = self.raw().tables_that_hold(self.canary());
+        assert!(shown.is_empty(), "tables hold a value in the clear: {shown:?}");
+    }
+
+    fn check_trail(&self) {
         if self.vault.is_sealed() {
             return;
         }

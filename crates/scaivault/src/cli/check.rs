@@ -10,7 +10,9 @@ use scaivault_service::audit::TrailKeys;
 use scaivault_service::seal::SealError;
 use scaivault_store::instance::{self, InstanceRecord};
 use scaivault_store::key::{self, KeyLevel, WrappedKey};
-use scaivault_store::{Inspected, Inspection, ReadView, Snapshots as _, SqliteLocation, StoreResult, inspect_sqlite};
+use scaivault_store::{
+    Inspected, Inspection, ReadView, Snapshots as _, SqliteLocation, StoreResult, inspect_postgres, inspect_sqlite,
+};
 
 use self::report::Report;
 use super::args::CheckArguments;
@@ -23,13 +25,13 @@ use crate::{data_dir, output, wiring};
 pub(super) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let (config, warnings) = Flags::from(&arguments.data).configuration()?;
     let mut report = Report::default();
-    configuration(&config, &mut report)?;
+    configuration(&config, &mut report);
     for warning in warnings {
         report.warning("setting", warning);
     }
     tls(&config, &mut report);
     directory(&config, &mut report);
-    let mut database = database(&config, &mut report)?;
+    let mut database = database(&config, &mut report);
     let keys = root_key(&config, &database, &mut report);
     token_file(&config, &database, &mut report);
     let would_start = report.faults() == 0;
@@ -45,8 +47,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     }
 }
 
-fn configuration(config: &Config, report: &mut Report) -> Result<(), Failure> {
-    let file = wiring::database_file(config)?;
+fn configuration(config: &Config, report: &mut Report) {
     let provider = match &config.kms {
         Kms::File { path } => format!("the file {}", path.display()),
         Kms::Env { .. } => "the variable SCAIVAULT_ROOT_KEY".to_owned(),
@@ -54,7 +55,7 @@ fn configuration(config: &Config, report: &mut Report) -> Result<(), Failure> {
         Kms::Passphrase { passphrase: None } => "a passphrase that an operator sends".to_owned(),
     };
     let listen = &config.listen;
-    report.ok("database", format_args!("SQLite in {}", file.display()));
+    report.ok("database", wiring::database_shown(config));
     report.ok("root key", format_args!("from {provider}"));
     report.ok("listens", format_args!("{}://{}, public URL {}", listen.scheme(), listen.address, listen.base_url));
     if let Some(address) = config.metrics.address {
@@ -65,7 +66,6 @@ fn configuration(config: &Config, report: &mut Report) -> Result<(), Failure> {
         LogFormat::Text => "text",
     };
     report.ok("log", format_args!("{format} from level {:?} on, to standard error", config.log.level));
-    Ok(())
 }
 
 fn tls(config: &Config, report: &mut Report) {
@@ -111,15 +111,19 @@ enum State {
     },
 }
 
-fn database(config: &Config, report: &mut Report) -> Result<State, Failure> {
-    let file = wiring::database_file(config)?;
+fn database(config: &Config, report: &mut Report) -> State {
+    let file = wiring::database_file(config).unwrap_or_default();
     if let Database::Sqlite(_) = config.database
         && let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
     {
         report.fault("database", format_args!("the directory {} does not exist", parent.display()));
-        return Ok(State::Closed);
+        return State::Closed;
     }
-    Ok(match inspect_sqlite(&SqliteLocation { file }) {
+    let inspected = match &config.database {
+        Database::Postgres(options) => inspect_postgres(&options.address),
+        Database::Embedded | Database::Sqlite(_) => inspect_sqlite(&SqliteLocation { file }),
+    };
+    match inspected {
         Ok(Inspected::Absent) => {
             report.ok("database", "does not exist yet; the first start makes it");
             State::Empty
@@ -161,7 +165,7 @@ fn database(config: &Config, report: &mut Report) -> Result<State, Failure> {
             report.fault("database", error);
             State::Closed
         }
-    })
+    }
 }
 
 /// `None`: nothing is there yet.

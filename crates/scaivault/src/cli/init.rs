@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &InitArguments) -> Result<(), Failure> {
     if store.read(instance::exists)? {
         return Err(Failure::general(format!(
             "{} is initialised already; nothing was changed",
-            wiring::database_file(&config)?.display()
+            wiring::database_shown(&config)
         )));
     }
     let place = Place::settle(config.init_token_file.as_ref())?;

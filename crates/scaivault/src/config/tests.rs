@@ -202,8 +202,19 @@ fn databases_are_told_by_their_scheme() {
         );
     }
     let config = good(&[("DATABASE_URL", "postgresql://u:hunter2@h1,h2:5432/db")]);
-    assert!(matches!(&config.database, Database::Postgres(url) if url.expose().ends_with("@h1,h2:5432/db")));
+    assert!(
+        matches!(&config.database, Database::Postgres(options) if options.pool_size == 16 && options.node_id.is_none())
+    );
     assert!(!format!("{config:?}").contains("hunter2"));
+    let url = ("DATABASE_URL", "postgresql://u:hunter2@h1/db");
+    let named = good(&[url, ("NODE_ID", "a.b-1"), ("DATABASE_POOL_SIZE", "4")]);
+    assert!(
+        matches!(&named.database, Database::Postgres(options) if options.pool_size == 4 && options.node_id.is_some())
+    );
+    assert!(refused(&[url, ("NODE_ID", "a b")]).starts_with("NODE_ID"));
+    assert!(refused(&[url, ("DATABASE_POOL_SIZE", "3")]).starts_with("DATABASE_POOL_SIZE"));
+    let fault = refused(&[("DATABASE_URL", "postgresql://u:hunter2@h1/db?sslmode=maybe")]);
+    assert!(fault.starts_with("DATABASE_URL") && fault.contains("sslmode") && !fault.contains("hunter2"));
 }
 
 #[test]

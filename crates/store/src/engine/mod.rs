@@ -1,5 +1,6 @@
 //! What differs between database engines.
 
+pub(crate) mod inspect;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 

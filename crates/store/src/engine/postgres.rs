@@ -6,6 +6,7 @@
 
 mod address;
 mod feed;
+pub(crate) mod inspect;
 mod lanes;
 mod link;
 mod node;
@@ -22,6 +23,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use scaivault_domain::time::Clock;
 
+use self::address::refused;
 pub use self::address::{DEFAULT_POOL_SIZE, PostgresAddress, PostgresOptions, SMALLEST_POOL};
 use self::feed::feed_loop;
 use self::link::{Link, lock_key};
@@ -48,17 +50,22 @@ impl PostgresEngine {
     pub(crate) fn open(options: &PostgresOptions, listener: Listener) -> StoreResult<Self> {
         options.check()?;
         let mut link = Link::connect(&options.address)?;
-        let schema = prepare(&mut link, &options.address)?;
+        let schema = options.address.schema.clone();
+        prepare(&mut link, &schema)?;
         let incarnation = format!("{:032x}", u128::from_be_bytes(random()));
         let starting = lock_key(&schema, "start");
         // One node after the other: the first one migrates, the others find it done.
         link.simple(&format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({starting})"))?;
         migrate::run(&mut link, "BEGIN", Migration::for_postgres)?;
         let node_id = node::enter(&mut link, options.node_id.as_deref(), &incarnation, env!("CARGO_PKG_VERSION"))?;
+        let clock = link.simple("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint")?;
         drop(link);
         tracing::info!(node_id, schema, "joined the database");
 
         let shared = Arc::new(Shared::new(options.address.clone(), schema, node_id, incarnation, listener));
+        if let Some(clock) = clock.and_then(|text| text.parse().ok()) {
+            shared.clock.set(std::time::Instant::now(), clock);
+        }
         let writers = options.pool_size.saturating_sub(1).div_ceil(2).max(2);
         let readers = options.pool_size.saturating_sub(1).saturating_sub(writers).max(1);
         let mut threads = spawn_writers(&shared, writers)?;
@@ -68,28 +75,30 @@ impl PostgresEngine {
     }
 }
 
-/// Sees to it that the server is one that will do; answers the schema that the tables are in.
-fn prepare(link: &mut Link, address: &PostgresAddress) -> StoreResult<String> {
-    let unfit = |text: String| Err(StoreError::Unavailable(text));
+/// Sees to it that the server is one that will do, and that there is a schema.
+fn prepare(link: &mut Link, schema: &str) -> StoreResult<()> {
+    check_server(link)?;
+    if link.simple(&format!("SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'"))?.is_none() {
+        let made = link.simple(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""));
+        made.map_err(|error| {
+            refused(&format!(
+                "there is no schema {schema} and this role may not make it; as its owner: CREATE SCHEMA {schema} AUTHORIZATION <role> ({error})"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// # Errors
+/// What is wrong with the server or the database.
+fn check_server(link: &mut Link) -> StoreResult<()> {
     let version = link.simple("SHOW server_version_num")?.and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
     if version < OLDEST_SERVER {
-        return unfit(format!("PostgreSQL 14 or newer is needed; this one is {}", version / 10_000));
+        return Err(refused(&format!("PostgreSQL 14 or newer is needed; this one is {}", version / 10_000)));
     }
-    let encoding = link.simple("SHOW server_encoding")?.unwrap_or_default();
-    if encoding != "UTF8" {
-        return unfit(format!("the database must have the encoding UTF8; it has {encoding}"));
-    }
-    if let Some(schema) = &address.schema {
-        let there = link.simple(&format!("SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'"))?;
-        if there.is_none() {
-            link.simple(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""))?;
-        }
-    }
-    match link.simple("SELECT current_schema()")? {
-        Some(schema) => Ok(schema),
-        None => unfit(
-            "the role has no schema that it may use; create one, or name it with schema= in DATABASE_URL".to_owned(),
-        ),
+    match link.simple("SHOW server_encoding")?.unwrap_or_default().as_str() {
+        "UTF8" => Ok(()),
+        other => Err(refused(&format!("the database must have the encoding UTF8; it has {other}"))),
     }
 }
 

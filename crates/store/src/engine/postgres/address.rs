@@ -30,8 +30,8 @@ pub struct PostgresAddress {
     pub(super) config: tokio_postgres::Config,
     pub(super) ssl: SslMode,
     pub(super) files: TlsFiles,
-    /// The schema that everything of ours lies in; `None`: the role's own default.
-    pub(super) schema: Option<String>,
+    /// The schema that everything of ours lies in.
+    pub(super) schema: String,
 }
 
 impl std::fmt::Debug for PostgresAddress {
@@ -40,8 +40,27 @@ impl std::fmt::Debug for PostgresAddress {
     }
 }
 
+/// Where it is, without user and password.
+impl std::fmt::Display for PostgresAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hosts: Vec<String> = self.config.get_hosts().iter().map(shown).collect();
+        write!(f, "{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or_default())?;
+        write!(f, " (schema {})", self.schema)
+    }
+}
+
+fn shown(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    }
+}
+
 /// What stands behind the question mark for us and not for the driver.
 const OURS: [&str; 5] = ["schema", "sslcert", "sslkey", "sslmode", "sslrootcert"];
+/// Not `public`: others may write there, and nothing of theirs is to lie among ours.
+const DEFAULT_SCHEMA: &str = "scaivault";
 /// How long a host may take to accept; the next of several is tried then.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -102,13 +121,13 @@ impl PostgresAddress {
             .keepalives_idle(Duration::from_secs(5))
             .keepalives_interval(Duration::from_secs(2))
             .keepalives_retries(2);
-        Ok(Self { config, ssl, files, schema })
+        Ok(Self { config, ssl, files, schema: schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()) })
     }
 
     /// The same database, another schema.
     #[must_use]
     pub fn in_schema(mut self, schema: &str) -> Self {
-        self.schema = Some(schema.to_owned());
+        schema.clone_into(&mut self.schema);
         self
     }
 }
@@ -223,7 +242,8 @@ mod tests {
             parse("?sslmode=verify-ca&sslrootcert=/etc/a%20b.pem&schema=vault&target_session_attrs=any").unwrap();
         assert_eq!(address.ssl, SslMode::VerifyCa);
         assert_eq!(address.files.root.unwrap(), PathBuf::from("/etc/a b.pem"));
-        assert_eq!(address.schema.as_deref(), Some("vault"));
+        assert_eq!(address.schema, "vault");
+        assert_eq!(parse("").unwrap().schema, "scaivault");
     }
 
     #[test]

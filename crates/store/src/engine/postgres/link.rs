@@ -77,12 +77,9 @@ impl Link {
 
     /// By statements, not by start-up options: PgBouncer refuses those that it does not know.
     fn set_up(&mut self, address: &PostgresAddress) -> StoreResult<()> {
-        let path = match &address.schema {
-            Some(schema) => format!("SET search_path = \"{schema}\";"),
-            None => String::new(),
-        };
+        let schema = &address.schema;
         self.simple(&format!(
-            "{path} SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s';
+            "SET search_path = \"{schema}\"; SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s';
              SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; SET standard_conforming_strings = on;
              SET client_min_messages = warning;"
         ))?;

@@ -12,7 +12,7 @@ use crate::tx::SnapshotSource;
 
 /// How long a look waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Places for connections; one that was lost is made anew when it is needed.
 pub(super) struct Pool {

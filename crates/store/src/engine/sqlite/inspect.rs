@@ -1,6 +1,4 @@
-//! Looking at a SQLite database without taking part in it: nothing is made, migrated, recovered or locked.
-//!
-//! For `scaivault check`, which must leave no trace and must work beside a running server.
+//! Looking at a SQLite database without taking part in it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,28 +7,12 @@ use rusqlite::OpenFlags;
 
 use super::SqliteLocation;
 use super::connection::{SqliteReader, engine_error};
+use crate::engine::inspect::{Inspected, Inspection, Looked};
 use crate::error::{StoreError, StoreResult};
 use crate::migrate;
 use crate::sql::{Connection, Database as _};
-use crate::store::Snapshots;
+use crate::store::Snapshots as _;
 use crate::tx::{ReadView, SnapshotSource};
-
-/// What there is.
-pub enum Inspected {
-    /// No database: the first start makes one.
-    Absent,
-    /// The server that had it open did not close it; the next one recovers it. Until then nobody can look without changing it.
-    Unrecovered,
-    Present {
-        /// A server has it open.
-        in_use: bool,
-        /// Schema version of the database and of this program.
-        found: i64,
-        known: i64,
-        /// To look further; `None` unless the two versions are equal.
-        database: Option<Inspection>,
-    },
-}
 
 /// Opens the database for reading, if there is one.
 ///
@@ -57,31 +39,27 @@ pub fn inspect_sqlite(location: &SqliteLocation) -> StoreResult<Inspected> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(uri, flags).map_err(engine_error)?;
     connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=2000").map_err(engine_error)?;
-    let mut inspection = Inspection { reader: SqliteReader(connection), file: file.clone(), in_use };
+    let mut inspection =
+        Inspection(Box::new(SqliteInspection { reader: SqliteReader(connection), file: file.clone(), in_use }));
     let (found, known) = (inspection.read(schema_version)?, migrate::known_version());
     let database = (found == known).then_some(inspection);
     Ok(Inspected::Present { in_use, found, known, database })
 }
 
-/// A database that is looked at. Each [`Snapshots::read`] is a snapshot of its own, so that a long look does not keep a running
-/// server from emptying its log.
-pub struct Inspection {
+struct SqliteInspection {
     reader: SqliteReader,
     file: PathBuf,
     /// A server had it open when the look began.
     in_use: bool,
 }
 
-impl Inspection {
-    /// Whether a server was started in the middle of the look: what was seen since may be of two states at once.
-    pub fn was_disturbed(&self) -> bool {
-        !self.in_use && (is_locked(&beside(&self.file, ".lock")) || has_log(&self.file))
+impl Looked for SqliteInspection {
+    fn view(&mut self) -> ReadView<'_> {
+        ReadView::new(OneSnapshot { reader: &mut self.reader, begun: false })
     }
-}
 
-impl Snapshots for Inspection {
-    fn read<T>(&mut self, look: impl FnOnce(&mut ReadView<'_>) -> T) -> T {
-        look(&mut ReadView::new(OneSnapshot { reader: &mut self.reader, begun: false }))
+    fn was_disturbed(&self) -> bool {
+        !self.in_use && (is_locked(&beside(&self.file, ".lock")) || has_log(&self.file))
     }
 }
 
