@@ -8,11 +8,13 @@ use scaivault_domain::time::Timestamp;
 
 use self::condition::Condition;
 pub use self::condition::EntryFilter;
+pub use self::parts::{AuditPart, AuditParts};
 use crate::error::{StoreError, StoreResult};
 use crate::sql::{Database, Param, Row, params};
 use crate::tx::WriteTx;
 
 mod condition;
+pub(crate) mod parts;
 mod seal;
 
 pub(crate) use seal::{ChainWriter, Sealed};

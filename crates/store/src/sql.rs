@@ -142,6 +142,21 @@ pub trait Connection {
     /// Runs several statements without parameters (migrations, savepoints).
     fn batch(&mut self, sql: &str) -> StoreResult<()>;
 
+    /// Begins something that can be undone by itself.
+    fn savepoint(&mut self, name: &str) -> StoreResult<()> {
+        self.batch(&format!("SAVEPOINT {name}"))
+    }
+
+    /// What was done since the savepoint stands with the rest.
+    fn release(&mut self, name: &str) -> StoreResult<()> {
+        self.batch(&format!("RELEASE {name}"))
+    }
+
+    /// What was done since the savepoint is undone.
+    fn undo(&mut self, name: &str) -> StoreResult<()> {
+        self.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"))
+    }
+
     /// Inserts rows of `width` columns each: `insert` is the statement up to `VALUES`.
     fn insert_rows(&mut self, insert: &str, width: usize, values: &[Param<'_>]) -> StoreResult<()> {
         let row = format!("{insert} VALUES {}", placeholders(1, width));

@@ -80,7 +80,7 @@ impl<'c> WriteTx<'c> {
     /// The outer error is a storage failure: the whole transaction is lost.
     pub fn attempt<T, E>(&mut self, work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>) -> StoreResult<Result<T, E>> {
         let name = format!("s{}", self.depth);
-        self.connection.batch(&format!("SAVEPOINT {name}"))?;
+        self.connection.savepoint(&name)?;
         let before = self.harvest.mark();
         let outcome = work(&mut WriteTx {
             connection: &mut *self.connection,
@@ -88,9 +88,9 @@ impl<'c> WriteTx<'c> {
             depth: self.depth.saturating_add(1),
         });
         if outcome.is_ok() {
-            self.connection.batch(&format!("RELEASE {name}"))?;
+            self.connection.release(&name)?;
         } else {
-            self.connection.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"))?;
+            self.connection.undo(&name)?;
             self.harvest.back_to(before);
         }
         Ok(outcome)

@@ -240,8 +240,7 @@ impl TestApp {
     }
 
     fn open_again(&self) -> Arc<Vault> {
-        let (vault, first) =
-            off_thread(|| open(&self.ground, &self.clock, &self.settings, &RateLimits::disabled()));
+        let (vault, first) = off_thread(|| open(&self.ground, &self.clock, &self.settings, &RateLimits::disabled()));
         assert!(first.is_none(), "there is an instance already");
         vault
     }

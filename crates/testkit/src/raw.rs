@@ -152,6 +152,19 @@ impl Raw {
         self.one(sql).int()
     }
 
+    /// The names of a table's columns, in their order.
+    #[track_caller]
+    pub fn columns(&self, table: &str) -> Vec<String> {
+        let found = self.column(&match self.0 {
+            Inner::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"),
+            Inner::Postgres(_) => format!(
+                "SELECT column_name::text FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND table_name = '{table}' ORDER BY ordinal_position"
+            ),
+        });
+        found.iter().map(|name| name.text().unwrap()).collect()
+    }
+
     /// The ways in which [`Raw::refuse`] can make a write fail, the plain one first.
     pub fn refusals(&self) -> &'static [&'static str] {
         match self.0 {
@@ -200,10 +213,10 @@ impl Raw {
         }
     }
 
-    /// The tables in which a text can be read, as text or as bytes. On PostgreSQL only: SQLite has files, which hold more.
-    pub(crate) fn tables_that_hold(&self, text: &str) -> Vec<String> {
+    /// The tables in which something can be read, as text or as bytes. On PostgreSQL only: SQLite has files, which hold more.
+    pub(crate) fn tables_that_hold(&self, needle: &[u8]) -> Vec<String> {
         match &self.0 {
-            Inner::Postgres(postgres) => postgres.tables_that_hold(text),
+            Inner::Postgres(postgres) => postgres.tables_that_hold(needle),
             Inner::Sqlite(_) => Vec::new(),
         }
     }

@@ -20,14 +20,19 @@ impl Drop for TestApp {
 }
 
 impl TestApp {
+    /// The files of the data directory and the tables of the database in which these bytes can be read.
+    pub fn places_that_hold(&self, needle: &[u8]) -> Vec<String> {
+        let files = files_below(self.data_dir()).into_iter().filter(|file| {
+            let bytes = std::fs::read(file).unwrap_or_default();
+            bytes.windows(needle.len()).any(|window| window == needle)
+        });
+        let files = files.map(|file| file.display().to_string());
+        files.chain(self.raw().tables_that_hold(needle)).collect()
+    }
+
     fn check_that_nothing_shows(&self) {
-        for file in files_below(self.data_dir()) {
-            let bytes = std::fs::read(&file).unwrap_or_default();
-            let shown = bytes.windows(self.canary().len()).any(|window| window == self.canary().as_bytes());
-            assert!(!shown, "{} holds a value in the clear", file.display());
-        }
-        let shown = self.raw().tables_that_hold(self.canary());
-        assert!(shown.is_empty(), "tables hold a value in the clear: {shown:?}");
+        let shown = self.places_that_hold(self.canary().as_bytes());
+        assert!(shown.is_empty(), "{shown:?} hold a value in the clear");
     }
 
     fn check_trail(&self) {

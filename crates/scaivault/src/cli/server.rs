@@ -103,6 +103,11 @@ fn start(vault: &Arc<Vault>, config: &Config) -> Result<Option<(FirstStart, Plac
     let place = Place::settle(config.init_token_file.as_ref())?;
     match vault.start() {
         Ok(Some(first)) => Ok(Some((first, place))),
+        Ok(None) if vault.store().read(instance::exists)? => {
+            place.abandon();
+            tracing::info!("another node was quicker and initialised the instance; the first token is with it");
+            Ok(None)
+        }
         Ok(None) => {
             place.abandon();
             tracing::warn!("the database is empty and was not initialised; see above for what is missing");

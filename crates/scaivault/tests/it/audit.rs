@@ -148,8 +148,7 @@ async fn u_6_tampering_shows() {
     for n in 0..5 {
         root.put(&format!("/v1/secrets/chain/{n}"), json!({"data": {"k": n}})).await.expect(201);
     }
-    let other = rusqlite::Connection::open(app.database_file()).unwrap();
-    other.execute("UPDATE audit_entry SET secret_path = 'chain/x' WHERE seq = 3", []).unwrap();
+    app.raw().execute("UPDATE audit_entry SET secret_path = 'chain/x' WHERE seq = 3");
     let report = root.get("/v1/audit/verify").await.expect(200).json();
     assert_eq!((&report["valid"], &report["first_invalid_seq"]), (&json!(false), &json!(3)));
     assert_eq!(report["reason"], "hash_mismatch");

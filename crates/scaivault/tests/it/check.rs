@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use scaivault_testkit::TestApp;
+use scaivault_testkit::{Engine, TestApp};
 use serde_json::json;
 
 fn check(app: &TestApp) -> (bool, String) {
@@ -20,7 +20,7 @@ fn says(app: &TestApp, success: bool, line: &str) {
 }
 
 async fn with_entries() -> TestApp {
-    let app = TestApp::new().await;
+    let app = TestApp::builder().engine(Engine::Sqlite).start().await;
     let other = app.tenant("Other").await;
     for n in 0..3 {
         app.root().put(&format!("/v1/secrets/{n}"), json!({"data": {"k": app.canary()}})).await.expect(201);
@@ -32,20 +32,19 @@ async fn with_entries() -> TestApp {
 }
 
 fn tamper(app: &TestApp, sql: &str) {
-    rusqlite::Connection::open(app.database_file()).unwrap().execute_batch(sql).unwrap();
+    app.raw().batch(sql);
 }
 
 /// Stops the server as the end of its process does: nothing is left in the log.
 async fn stop(app: &TestApp) {
     app.vault.shut_down().await;
-    let raw = rusqlite::Connection::open(app.database_file()).unwrap();
-    raw.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    app.raw().empty_log();
 }
 
 /// Streams, entries and checkpoints.
 fn counts(app: &TestApp) -> (i64, i64, i64) {
-    let raw = rusqlite::Connection::open(app.database_file()).unwrap();
-    let count = |what: &str| raw.query_row(&format!("SELECT COUNT({what}"), [], |row| row.get(0)).unwrap();
+    let raw = app.raw();
+    let count = |what: &str| raw.count(&format!("SELECT COUNT({what}"));
     (count("DISTINCT stream) FROM audit_entry"), count("*) FROM audit_entry"), count("*) FROM audit_checkpoint"))
 }
 

@@ -1,7 +1,6 @@
 //! Somebody changes the raw database: what was moved does not open, and nothing is disclosed.
 
-use rusqlite::Connection;
-use scaivault_testkit::{Actor, TestApp};
+use scaivault_testkit::{Actor, Cell, Raw, TestApp};
 use serde_json::{Value, json};
 
 /// Asks the key provider and the database each time, so that no cache hides what is wrong.
@@ -9,27 +8,21 @@ async fn app() -> TestApp {
     TestApp::builder().settings(|settings| settings.key_cache_ttl_seconds = 0).start().await
 }
 
-fn behind_its_back(app: &TestApp) -> Connection {
-    let connection = Connection::open(app.database_file()).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-    connection
-}
-
 /// Exchanges `columns` of the two rows of `table` that the conditions name. Doing it again undoes it.
-fn exchange(connection: &Connection, table: &str, columns: &[&str], one: &str, other: &str) {
-    let read = |rows: &str| -> Vec<rusqlite::types::Value> {
-        let sql = format!("SELECT {} FROM {table} WHERE {rows}", columns.join(", "));
-        let row = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
-        connection.query_row(&sql, [], row).unwrap()
+fn exchange(raw: &Raw, table: &str, columns: &[&str], one: &str, other: &str) {
+    let read = |rows: &str| {
+        let mut found = raw.rows(&format!("SELECT {} FROM {table} WHERE {rows}", columns.join(", ")));
+        assert_eq!(found.len(), 1, "{rows}");
+        found.remove(0)
     };
     let (first, second) = (read(one), read(other));
-    let set = columns.iter().map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(", ");
-    let write = |rows: &str, values: Vec<rusqlite::types::Value>| {
-        let sql = format!("UPDATE {table} SET {set} WHERE {rows}");
-        assert_eq!(connection.execute(&sql, rusqlite::params_from_iter(values)).unwrap(), 1, "{sql}");
+    let write = |rows: &str, values: &[Cell]| {
+        let set = columns.iter().zip(values).map(|(column, value)| format!("{column} = {}", value.literal()));
+        let sql = format!("UPDATE {table} SET {} WHERE {rows}", set.collect::<Vec<_>>().join(", "));
+        assert_eq!(raw.execute(&sql), 1, "{sql}");
     };
-    write(one, second);
-    write(other, first);
+    write(one, &second);
+    write(other, &first);
 }
 
 /// The value is not told, the client learns nothing, and the attempt is in the trail.
@@ -62,15 +55,10 @@ async fn y_3_keys_of_two_tenants_exchanged_open_nothing() {
     for tenant in tenants {
         root.put("/v1/secrets/a", json!({"data": {"k": app.canary()}})).in_tenant(tenant).await.expect(201);
     }
-    let raw = behind_its_back(&app);
+    let raw = app.raw();
     let key_of = |tenant: &str| format!("level = 'tenant' AND owner_id = '{tenant}'");
-    let rows: Vec<String> = tenants
-        .iter()
-        .map(|tenant| {
-            raw.query_row(&format!("SELECT key_id FROM wrapped_key WHERE {}", key_of(tenant)), [], |row| row.get(0))
-        })
-        .map(|key_id: rusqlite::Result<String>| format!("key_id = '{}'", key_id.unwrap()))
-        .collect();
+    let id_of = |tenant: &str| raw.one(&format!("SELECT key_id FROM wrapped_key WHERE {}", key_of(tenant)));
+    let rows = tenants.map(|tenant| format!("key_id = {}", id_of(tenant).literal()));
     for columns in [&["wrapped"], &["owner_id"]] {
         exchange(&raw, "wrapped_key", columns, &rows[0], &rows[1]);
         for tenant in tenants {
@@ -95,7 +83,7 @@ async fn y_3_keys_of_two_partners_exchanged_open_nothing() {
     for tenant in ["tnt_default", &tenant] {
         root.put("/v1/secrets/a", json!({"data": {"k": app.canary()}})).in_tenant(tenant).await.expect(201);
     }
-    let raw = behind_its_back(&app);
+    let raw = app.raw();
     let key_of = |partner: &str| format!("level = 'partner' AND owner_id = '{partner}'");
     let undo = || exchange(&raw, "wrapped_key", &["wrapped"], &key_of("ptn_default"), &key_of(&partner));
     undo();
@@ -114,7 +102,7 @@ async fn y_3_ciphertexts_of_two_versions_exchanged_do_not_open() {
         let data = json!({"data": {"k": format!("{}-{number}", app.canary())}});
         root.put("/v1/secrets/a", data).await.expect(if number == 1 { 201 } else { 200 });
     }
-    let raw = behind_its_back(&app);
+    let raw = app.raw();
     for columns in [&["ciphertext"][..], &["data_key"], &["data_key", "ciphertext"]] {
         exchange(&raw, "secret_version", columns, "version = 1", "version = 2");
         for target in ["/v1/secrets/a?version=1", "/v1/secrets/a?version=2", "/v1/secrets/a"] {
@@ -134,14 +122,14 @@ async fn y_3_rows_of_two_secrets_exchanged_do_not_open() {
         let data = json!({"data": {"k": app.canary()}});
         root.put(&format!("/v1/secrets/{path}"), data).in_tenant(tenant).await.expect(201);
     }
-    let raw = behind_its_back(&app);
+    let raw = app.raw();
     let id = |tenant: &str, path: &str| -> String {
         let sql = format!("SELECT id FROM secret WHERE namespace = '{tenant}' AND path = '{path}'");
-        raw.query_row(&sql, [], |row| row.get(0)).unwrap()
+        raw.one(&sql).text().unwrap()
     };
     let (a, b, theirs) = (id("tnt_default", "a"), id("tnt_default", "b"), id(&other, "a"));
     let rename = |column: &str, id: &str, to: &str| {
-        assert_eq!(raw.execute(&format!("UPDATE secret SET {column} = '{to}' WHERE id = '{id}'"), []).unwrap(), 1);
+        assert_eq!(raw.execute(&format!("UPDATE secret SET {column} = '{to}' WHERE id = '{id}'")), 1);
     };
     // Ids: each row now has the other's versions.
     let exchange_ids = || {
@@ -191,12 +179,9 @@ async fn y_3_kept_answers_of_two_requests_exchanged_do_not_open() {
     };
     put("a").await.expect(201);
     put("b").await.expect(201);
-    let raw = behind_its_back(&app);
-    let rows: Vec<String> = {
-        let mut found = raw.prepare("SELECT hex(request_key) FROM idempotency").unwrap();
-        let row = |row: &rusqlite::Row<'_>| Ok(format!("request_key = x'{}'", row.get::<_, String>(0)?));
-        found.query_map([], row).unwrap().map(Result::unwrap).collect()
-    };
+    let raw = app.raw();
+    let keys = raw.column("SELECT request_key FROM idempotency");
+    let rows: Vec<String> = keys.iter().map(|key| format!("request_key = {}", key.literal())).collect();
     let undo = || exchange(&raw, "idempotency", &["reply"], &rows[0], &rows[1]);
     undo();
     put("a").await.expect_error(500, "internal_error");
@@ -211,12 +196,9 @@ async fn u_3_without_the_trail_nothing_is_disclosed_and_nothing_changes() {
     let stranger = app.user("stranger", &["secrets:read"], &[]).await;
     root.put("/v1/secrets/a", json!({"data": {"k": app.canary()}})).await.expect(201);
     root.get("/v1/secrets/a").await.expect(200);
-    let raw = behind_its_back(&app);
-    for how in ["ABORT", "FAIL", "ROLLBACK"] {
-        let trigger = format!(
-            "CREATE TRIGGER no_trail BEFORE INSERT ON audit_entry BEGIN SELECT RAISE({how}, 'the trail is gone'); END"
-        );
-        raw.execute_batch(&trigger).unwrap();
+    let raw = app.raw();
+    for &how in raw.refusals() {
+        raw.refuse("audit_entry", "INSERT", "", how);
         let no_trail = |answer: scaivault_testkit::Answer| {
             let refused = answer.expect_error(503, "service_unavailable");
             assert_eq!((&refused.details()["reason"], refused.header("retry-after")), (&json!("audit"), Some("5")));
@@ -243,7 +225,7 @@ async fn u_3_without_the_trail_nothing_is_disclosed_and_nothing_changes() {
             assert!(reason == "audit" || (how == "ROLLBACK" && reason == "storage"), "{how}: {reason}");
         }
         app.anonymous().get("/v1/health").await.expect(200);
-        raw.execute_batch("DROP TRIGGER no_trail").unwrap();
+        raw.allow("audit_entry");
 
         app.anonymous().get("/v1/health/ready").await.expect(200);
         let read = root.get("/v1/secrets/a").header("cache-control", "no-cache").await.expect(200).json();

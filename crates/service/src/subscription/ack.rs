@@ -1,9 +1,10 @@
 //! `POST /v1/subscriptions/{id}/ack`
 
 use scaivault_domain::access::Permit;
-use scaivault_store::{WriteTx, subscription_buffer};
+use scaivault_store::{Lane, WriteTx, subscription_buffer};
 
 use super::{must_be_polled, own};
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::Result;
 use crate::operation::{Command, tenant_operation};
@@ -22,6 +23,11 @@ pub struct Acknowledged(pub i64);
 tenant_operation!(AcknowledgeEvents, SubscriptionAck, Acknowledged);
 
 impl Command for AcknowledgeEvents {
+    /// Its buffer is written to by the tenant's own hand-on only.
+    fn lane(&self, caller: &Caller) -> Lane {
+        Lane::Tenant(caller.tenant_id().as_str().to_owned())
+    }
+
     fn run(&self, permit: &Permit, tx: &mut WriteTx<'_>, cx: &mut Context<'_>) -> Result<Acknowledged> {
         cx.touched(&self.id);
         let record = own(tx, permit, cx, &self.id)?;

@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 mod lanes;
 mod link;
 mod node;
+mod parts;
 mod pool;
 mod shared;
 mod tls;

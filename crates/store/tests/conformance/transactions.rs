@@ -109,7 +109,9 @@ struct Heard(AtomicUsize);
 
 impl CommitListener for Heard {
     fn committed(&self, changes: &[Change], _: &[scaivault_domain::audit::AuditEntry]) {
-        self.0.fetch_add(changes.len(), Ordering::SeqCst);
+        // That a node has just begun to hear of the others is none of this.
+        let own = changes.iter().filter(|change| **change != Change::Everything);
+        self.0.fetch_add(own.count(), Ordering::SeqCst);
     }
 }
 

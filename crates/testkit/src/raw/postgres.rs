@@ -73,15 +73,21 @@ impl Postgres {
     }
 
     /// A row as text holds its bytes in hex, so both are looked for.
-    pub(super) fn tables_that_hold(&self, text: &str) -> Vec<String> {
-        let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
+    pub(super) fn tables_that_hold(&self, needle: &[u8]) -> Vec<String> {
+        let tables =
+            "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
         let texts = |sql: &str| -> Vec<String> {
             let rows = self.rows(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
             rows.iter().map(|row| row[0].text().unwrap()).collect()
         };
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = needle.iter().map(|byte| format!("{byte:02x}")).collect();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_ .:/".contains(byte);
+        let text = std::str::from_utf8(needle).ok().filter(|text| text.as_bytes().iter().all(plain)).unwrap_or(&hex);
         let in_table = |table: &String| {
-            format!("SELECT '{table}'::text FROM {table} t WHERE t::text LIKE '%{text}%' OR t::text LIKE '%{hex}%'")
+            format!(
+                "SELECT '{table}'::text FROM {table} t
+                 WHERE position('{text}' IN t::text) > 0 OR position('{hex}' IN t::text) > 0"
+            )
         };
         texts(&texts(tables).iter().map(in_table).collect::<Vec<_>>().join(" UNION "))
     }

@@ -156,8 +156,7 @@ async fn c_16_a_damaged_store_is_a_500_with_a_request_id_and_no_text_of_its_own(
     app.expect_damage();
     let root = app.root();
     root.put("/v1/secrets/a", json!({"data": {"password": app.canary()}})).await.expect(201);
-    let database = rusqlite::Connection::open(app.database_file()).unwrap();
-    assert_eq!(database.execute("UPDATE secret_version SET ciphertext = x'00112233'", []).unwrap(), 1);
+    assert_eq!(app.raw().execute("UPDATE secret_version SET ciphertext = x'00112233'"), 1);
     let answer =
         root.get("/v1/secrets/a").header("cache-control", "no-cache").await.expect_error(500, "internal_error");
     check(&answer);

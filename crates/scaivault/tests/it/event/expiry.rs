@@ -1,6 +1,5 @@
 //! Warnings ahead of an expiry and its end: each told once, whatever happens to the secret meanwhile (contract 01 section 6).
 
-use rusqlite::Connection;
 use scaivault_testkit::TestApp;
 use serde_json::{Value, json};
 
@@ -126,10 +125,9 @@ async fn in_the_trash_it_rests_and_comes_back_with_the_secret() {
     write(&app, "a").await;
     app.pass(40 * DAY).await;
     assert_eq!(told(&app, &before), ["7d", "end"]);
-    let raw = Connection::open(app.database_file()).unwrap();
     let left =
         "SELECT (SELECT COUNT(*) FROM secret_expiry_state) + (SELECT COUNT(*) FROM job WHERE kind = 'secret_expiry')";
-    assert_eq!(raw.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert_eq!(app.raw().count(left), 0);
 }
 
 #[tokio::test]
@@ -158,13 +156,12 @@ async fn a_database_from_before_tells_at_most_the_latest() {
         write(&app, path).await;
         set(&app, path, json!({"expires_at": end, "notify_before": "60d,30d,7d,1d"})).await;
     }
-    let (raw, before) = (Connection::open(app.database_file()).unwrap(), mark(&app));
-    raw.execute_batch(
+    let (raw, before) = (app.raw(), mark(&app));
+    raw.batch(
         "DROP TABLE secret_expiry_state; DELETE FROM job WHERE kind IN ('secret_expiry', 'binding_lapse');
          ALTER TABLE binding DROP COLUMN lapsed_at; UPDATE secret SET updated_at = updated_at - 5184000000000;",
-    )
-    .unwrap();
-    raw.execute_batch(include_str!("../../../../store/src/migrations/0006_lives.sql")).unwrap();
+    );
+    raw.batch(include_str!("../../../../store/src/migrations/0006_lives.sql"));
     drop(raw);
     app.clock.advance(2 * DAY);
     let app = app.restart().await;

@@ -25,7 +25,7 @@ fn url(path: &str) -> String {
 
 /// A place in the order of a tenant's events.
 fn mark_in(app: &TestApp, tenant: &str) -> String {
-    app.vault.store().read(|view| event::last_id(view, tenant)).unwrap().unwrap_or_default()
+    app.look(|view| event::last_id(view, tenant)).unwrap().unwrap_or_default()
 }
 
 fn mark(app: &TestApp) -> String {
@@ -34,7 +34,7 @@ fn mark(app: &TestApp) -> String {
 
 /// Every event of a tenant behind a place, in order.
 fn since_in(app: &TestApp, tenant: &str, mark: &str) -> Vec<EventRecord> {
-    let found = app.vault.store().read(|view| event::after(view, tenant, mark, 100_000)).unwrap();
+    let found = app.look(|view| event::after(view, tenant, mark, 100_000)).unwrap();
     assert!(found.iter().all(|event| event.event.tenant_id == tenant), "{found:?}");
     assert!(found.is_sorted_by(|left, right| left.id < right.id), "{found:?}");
     found

@@ -65,6 +65,5 @@ pub(crate) async fn join(app: &TestApp, group: &str, identity: &str) {
 
 /// What the database holds, seen by somebody else than the server.
 pub(crate) fn count_in_database(app: &TestApp, sql: &str) -> i64 {
-    let other = rusqlite::Connection::open(app.database_file()).unwrap();
-    other.query_row(sql, [], |row| row.get(0)).unwrap()
+    app.raw().count(sql)
 }

@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use scaivault_store::{Lane, job};
 use scaivault_testkit::TestApp;
 
@@ -13,14 +12,14 @@ use super::{say, size};
 const DAY: i64 = 86_400;
 
 fn insert(app: &TestApp, kind: &str, count: i64, first_at: i64) {
-    let connection = Connection::open(app.database_file()).unwrap();
-    connection.busy_timeout(Duration::from_secs(60)).unwrap();
     let now = app.now().as_micros();
     // Spread over a year, no two at the same time.
-    let insert = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?2 - 1)
+    let step = 365 * DAY * 1_000_000 / count;
+    let inserted = app.raw().execute(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count} - 1)
          INSERT INTO job (kind, subject, tenant_id, namespace, run_at, planned_at, plans, claim, failures)
-         SELECT ?1, 'sec_' || i, 'tnt_default', 'tnt_default', ?3 + i * (365 * 86400000000 / ?2), ?4, 0, ?4, 0 FROM n";
-    let inserted = connection.execute(insert, rusqlite::params![kind, count, first_at, now]).unwrap();
+         SELECT '{kind}', 'sec_' || i, 'tnt_default', 'tnt_default', {first_at} + i * {step}, {now}, 0, {now}, 0 FROM n"
+    ));
     assert_eq!(i64::try_from(inserted).unwrap(), count);
 }
 
@@ -74,9 +73,7 @@ async fn start_up_and_each_look_do_not_grow_with_the_jobs_that_wait() {
     let (found, took) = timed("due of another kind", || store.read(|view| job::due(view, "purge", now, 64)).unwrap());
     assert!(found.is_empty() && took < Duration::from_millis(100));
     let rest = i64::min(count, 10_000);
-    let connection = Connection::open(app.database_file()).unwrap();
-    connection.busy_timeout(Duration::from_secs(60)).unwrap();
-    connection.execute("DELETE FROM job WHERE subject NOT IN (SELECT subject FROM job LIMIT ?1)", [rest]).unwrap();
+    app.raw().execute(&format!("DELETE FROM job WHERE subject NOT IN (SELECT subject FROM job LIMIT {rest})"));
     let begun = Instant::now();
     assert_eq!(i64::try_from(app.settle().await).unwrap(), rest);
     say(&format!("{rest} jobs with nothing to do: {:?}", begun.elapsed()));

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use rusqlite::Connection;
-use scaivault_testkit::TestApp;
+use scaivault_testkit::{Raw, TestApp};
 use serde_json::json;
 
 use super::{say, size};
@@ -118,20 +117,16 @@ async fn policies(app: &TestApp) {
 }
 
 /// (path, seconds since the start, what) of all that was told of secrets.
-fn told(connection: &Connection, start: i64) -> BTreeMap<String, Vec<(i64, String)>> {
+fn told(raw: &Raw, start: i64) -> BTreeMap<String, Vec<(i64, String)>> {
     let mut told: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
-    let mut all = connection
-        .prepare(
-            "SELECT path, at, event_type, json_extract(data, '$.threshold'), tenant_id FROM event
-             WHERE event_type LIKE 'secret.%' OR event_type LIKE 'rotation.%'",
-        )
-        .unwrap();
-    let mut rows = all.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        let (path, at, name): (String, i64, String) = (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
-        let threshold: Option<String> = row.get(3).unwrap();
-        let what = threshold.map_or(name.clone(), |threshold| format!("{name} {threshold}"));
-        assert_eq!(row.get::<_, String>(4).unwrap(), "tnt_default");
+    let all = "SELECT path, at, event_type, data, tenant_id FROM event
+               WHERE event_type LIKE 'secret.%' OR event_type LIKE 'rotation.%'";
+    for row in raw.rows(all) {
+        let text = |column: usize| row[column].text().unwrap();
+        let (path, at, name) = (text(0), row[1].int(), text(2));
+        let data: serde_json::Value = serde_json::from_str(&text(3)).unwrap();
+        let what = data["threshold"].as_str().map_or(name.clone(), |threshold| format!("{name} {threshold}"));
+        assert_eq!(text(4), "tnt_default");
         // To the microsecond.
         assert_eq!(at % 1_000_000, 0, "{path} {what}");
         told.entry(path).or_default().push((at / 1_000_000 - start, what));
@@ -168,10 +163,10 @@ async fn every_event_of_a_year_comes_once_and_at_its_time() {
     app.pass(YEAR - written).await;
     let took = begun.elapsed();
 
-    let connection = Connection::open(app.database_file()).unwrap();
-    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let raw = app.raw();
+    let number = |sql: &str| raw.count(sql);
     say(&format!("a year: {took:?}, {} events", number("SELECT COUNT(*) FROM event")));
-    let mut found = told(&connection, start);
+    let mut found = told(&raw, start);
     let mut rotations = 0;
     for (path, (life, begin)) in &expected {
         let told = life.told().into_iter().map(|(at, what)| (at + begin, what)).filter(|(at, _)| *at <= YEAR);
@@ -181,7 +176,7 @@ async fn every_event_of_a_year_comes_once_and_at_its_time() {
     assert_eq!(found.len(), 0, "{found:?}");
 
     // A version, an entry of history and one of the trail for each rotation, and nothing left over.
-    let versions = "SELECT SUM(last_version - 1) FROM secret";
+    let versions = "SELECT CAST(SUM(last_version - 1) AS BIGINT) FROM secret";
     let in_history = "SELECT COUNT(*) FROM rotation_history WHERE status = 'success' AND cause = 'scheduled'";
     let in_trail = "SELECT COUNT(*) FROM audit_entry
          WHERE identity_id = 'system:rotation-scheduler' AND action = 'rotate' AND status_code = 200";
@@ -190,7 +185,7 @@ async fn every_event_of_a_year_comes_once_and_at_its_time() {
     assert_eq!(number("SELECT COUNT(*) FROM rotation_history WHERE status = 'pending'"), i64::try_from(asked).unwrap());
     let others = "SELECT COUNT(*) FROM rotation_history WHERE status NOT IN ('success', 'pending')";
     assert_eq!((number(others), number("SELECT COUNT(*) FROM job WHERE died_at IS NOT NULL OR failures > 0")), (0, 0));
-    let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM rotation_history WHERE status = 'success' GROUP BY secret_id, new_version HAVING COUNT(*) > 1)";
+    let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM rotation_history WHERE status = 'success' GROUP BY secret_id, new_version HAVING COUNT(*) > 1) AS twice";
     assert_eq!(number(twice), 0);
     let report = app.root().get("/v1/audit/verify").await.expect(200).json();
     assert_eq!(report["valid"], true, "{report}");

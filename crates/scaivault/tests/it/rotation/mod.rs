@@ -71,7 +71,7 @@ fn worded(name: &str, data: &Value) -> String {
 
 /// (seconds since the start, type, path, data) of all events of `tnt_default`.
 fn events(app: &TestApp) -> Vec<(i64, String, String, Value)> {
-    let found = app.vault.store().read(|view| event::after(view, "tnt_default", "", 1_000_000)).unwrap();
+    let found = app.look(|view| event::after(view, "tnt_default", "", 1_000_000)).unwrap();
     let parts = |record: event::EventRecord| {
         let event = record.event;
         let data = serde_json::from_str(&event.data).unwrap();

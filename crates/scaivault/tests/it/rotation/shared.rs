@@ -10,7 +10,7 @@ const SHARED: &str = "/v1/partner/secrets/shared/db";
 
 /// (type, data) of what a tenant was told.
 fn heard(app: &TestApp, tenant: &str) -> Vec<(String, serde_json::Value)> {
-    let found = app.vault.store().read(|view| event::after(view, tenant, "", 1000)).unwrap();
+    let found = app.look(|view| event::after(view, tenant, "", 1000)).unwrap();
     found
         .into_iter()
         .map(|record| (record.event.event_type, serde_json::from_str(&record.event.data).unwrap()))

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::Connection;
-use scaivault_testkit::{Actor, Answer, Call, TestApp};
+use scaivault_testkit::{Actor, Answer, Call, Engine, TestApp, TestDatabase};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,12 +15,6 @@ pub(super) fn transfer<'a>(actor: &Actor<'a>, verb: &str, from: &str, to: &str) 
 
 pub(super) fn all_below<'a>(actor: &Actor<'a>, verb: &str, from: &str, to: &str) -> Call<'a> {
     actor.post(&url(&format!("{from}/{verb}")), json!({"destination": to, "recursive": true}))
-}
-
-fn behind_its_back(app: &TestApp) -> Connection {
-    let connection = Connection::open(app.database_file()).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-    connection
 }
 
 /// The entries that an answer left, the oldest first.
@@ -184,16 +177,12 @@ async fn s_41_a_folder_of_a_thousand_goes_whole_or_not_at_all() {
     root.delete(&url("old/00/0000")).await.expect(200);
 
     // It breaks off in the middle: of the statement alone, or of the whole transaction, as when the server dies.
-    let raw = behind_its_back(&app);
-    for how in ["ABORT", "ROLLBACK"] {
-        let trigger = format!(
-            "CREATE TRIGGER broken BEFORE UPDATE OF path ON secret WHEN NEW.path = 'new/03/0500'
-             BEGIN SELECT RAISE({how}, 'the power is gone'); END"
-        );
-        raw.execute_batch(&trigger).unwrap();
+    let raw = app.raw();
+    for &how in raw.refusals() {
+        raw.refuse("secret", "UPDATE", "NEW.path = 'new/03/0500'", how);
         let broken = all_below(&root, "move", "old", "new").await;
         assert!(broken.status.is_server_error(), "{how}: {}", broken.text());
-        raw.execute_batch("DROP TRIGGER broken").unwrap();
+        raw.allow("secret");
         assert_eq!(list(&root, "prefix=new/").await["total_count"], 0, "{how}");
         assert_eq!(list(&root, "prefix=old/").await["total_count"], 1000, "{how}");
         assert_eq!(value(&root, "old/03/0500").await, "v");
@@ -226,24 +215,13 @@ async fn s_41_a_folder_of_a_thousand_goes_whole_or_not_at_all() {
     assert_eq!(value(&app.root(), "new/03/0500").await, "v");
 }
 
-/// What a kill leaves is the files as they are at that moment.
-#[tokio::test(flavor = "multi_thread")]
-async fn s_41_the_files_never_hold_half_a_folder() {
-    const SECRETS: i64 = 300;
-    let app = TestApp::new().await;
+/// Moves a folder and looks all the time; `look` counts what is in the old folder and in the new one.
+async fn never_half_a_folder(app: &TestApp, look: impl Fn() -> (i64, i64)) {
     let root = app.root();
     for number in 0..SECRETS {
         put(&root, &format!("old/{number:04}"), "v").await;
     }
-    let raw = behind_its_back(&app);
-    raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    // Long enough for some looks in the middle.
-    raw.execute_batch(
-        "CREATE TRIGGER slow BEFORE UPDATE OF path ON secret WHEN NEW.path LIKE 'new/0%0' BEGIN
-           SELECT COUNT(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i FROM n);
-         END",
-    )
-    .unwrap();
+    app.raw().empty_log();
     let done = AtomicBool::new(false);
     let going = async {
         all_below(&root, "move", "old", "new").await.expect(200);
@@ -252,18 +230,8 @@ async fn s_41_the_files_never_hold_half_a_folder() {
     let looking = async {
         let mut looks = 0;
         while !done.load(Ordering::SeqCst) {
-            let copy = tempfile::tempdir().unwrap();
-            // The database before its log: what the log gets meanwhile is whole transactions or nothing.
-            for name in ["scaivault.db", "scaivault.db-wal"] {
-                std::fs::copy(app.data_dir().join(name), copy.path().join(name)).unwrap();
-            }
-            let found = Connection::open(copy.path().join("scaivault.db")).unwrap();
-            let count = |folder: &str| -> i64 {
-                let sql = format!("SELECT COUNT(*) FROM secret WHERE path LIKE '{folder}/%'");
-                found.query_row(&sql, [], |row| row.get(0)).unwrap()
-            };
-            let (old, new) = (count("old"), count("new"));
-            assert!([(SECRETS, 0), (0, SECRETS)].contains(&(old, new)), "{old} and {new}");
+            let found = look();
+            assert!([(SECRETS, 0), (0, SECRETS)].contains(&found), "{found:?}");
             looks += 1;
             tokio::task::yield_now().await;
         }
@@ -274,24 +242,57 @@ async fn s_41_the_files_never_hold_half_a_folder() {
     assert_eq!(list(&root, "prefix=new/").await["total_count"], SECRETS);
 }
 
+const SECRETS: i64 = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_41_nobody_sees_half_a_folder() {
+    let app = TestApp::new().await;
+    let raw = app.raw();
+    never_half_a_folder(&app, || {
+        let count = |folder: &str| format!("(SELECT COUNT(*) FROM secret WHERE path LIKE '{folder}/%')");
+        let found = raw.rows(&format!("SELECT {}, {}", count("old"), count("new")));
+        (found[0][0].int(), found[0][1].int())
+    })
+    .await;
+}
+
+/// What a kill leaves is the files as they are at that moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn s_41_the_files_never_hold_half_a_folder() {
+    let app = TestApp::builder().engine(Engine::Sqlite).start().await;
+    // Long enough for some looks in the middle.
+    app.raw().batch(
+        "CREATE TRIGGER slow BEFORE UPDATE OF path ON secret WHEN NEW.path LIKE 'new/0%0' BEGIN
+           SELECT COUNT(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i FROM n);
+         END",
+    );
+    never_half_a_folder(&app, || {
+        let copy = tempfile::tempdir().unwrap();
+        // The database before its log: what the log gets meanwhile is whole transactions or nothing.
+        for name in ["scaivault.db", "scaivault.db-wal"] {
+            std::fs::copy(app.data_dir().join(name), copy.path().join(name)).unwrap();
+        }
+        let found = TestDatabase::new(Engine::Sqlite, copy.path()).raw();
+        let count = |folder: &str| found.count(&format!("SELECT COUNT(*) FROM secret WHERE path LIKE '{folder}/%'"));
+        (count("old"), count("new"))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn s_42_rows_copied_by_hand_do_not_open_and_moved_ones_do() {
     let mut app = TestApp::builder().settings(|settings| settings.key_cache_ttl_seconds = 0).start().await;
     {
         let root = app.root();
         put(&root, "a", app.canary()).await;
-        let raw = behind_its_back(&app);
-        let columns = |table: &str| -> Vec<String> {
-            let mut found = raw.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
-            found.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-        };
+        let raw = app.raw();
         let copy_row = |table: &str, set: &[(&str, &str)]| {
-            let names = columns(table);
+            let names = raw.columns(table);
             let given =
                 |name: &String| set.iter().find(|(column, _)| column == name).map(|(_, value)| format!("'{value}'"));
             let values: Vec<String> = names.iter().map(|name| given(name).unwrap_or_else(|| name.clone())).collect();
             let (names, values) = (names.join(", "), values.join(", "));
-            raw.execute(&format!("INSERT INTO {table} ({names}) SELECT {values} FROM {table}"), []).unwrap();
+            raw.execute(&format!("INSERT INTO {table} ({names}) SELECT {values} FROM {table}"));
         };
         let refused = async |path: &str| {
             let read = root.get(&url(path)).header("cache-control", "no-cache").await;
@@ -303,24 +304,18 @@ async fn s_42_rows_copied_by_hand_do_not_open_and_moved_ones_do() {
         refused("b").await;
         transfer(&root, "move", "b", "c").await.expect_error(500, "internal_error");
         transfer(&root, "copy", "b", "c").await.expect_error(500, "internal_error");
-        raw.execute_batch(
-            "DELETE FROM secret_version WHERE secret_id = 'sec_by_hand'; DELETE FROM secret WHERE path = 'b'",
-        )
-        .unwrap();
-        assert_eq!(raw.execute("UPDATE secret SET path = 'b' WHERE path = 'a'", []).unwrap(), 1);
+        raw.batch("DELETE FROM secret_version WHERE secret_id = 'sec_by_hand'; DELETE FROM secret WHERE path = 'b'");
+        assert_eq!(raw.execute("UPDATE secret SET path = 'b' WHERE path = 'a'"), 1);
         refused("b").await;
-        assert_eq!(raw.execute("UPDATE secret SET path = 'a' WHERE path = 'b'", []).unwrap(), 1);
+        assert_eq!(raw.execute("UPDATE secret SET path = 'a' WHERE path = 'b'"), 1);
 
-        let sealed = || -> (Vec<u8>, Vec<u8>) {
-            let sql = "SELECT data_key, ciphertext FROM secret_version";
-            raw.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
-        };
+        let sealed = || raw.rows("SELECT data_key, ciphertext FROM secret_version").remove(0);
         let before = sealed();
         transfer(&root, "move", "a", "b").await.expect(200);
         let after = sealed();
-        assert_eq!((value(&root, "b").await.as_str(), before.1 == after.1), (app.canary(), true), "never opened");
-        assert_ne!(before.0, after.0, "wrapped anew");
-        assert_eq!(raw.execute("UPDATE secret SET path = 'a' WHERE path = 'b'", []).unwrap(), 1);
+        assert_eq!((value(&root, "b").await.as_str(), before[1] == after[1]), (app.canary(), true), "never opened");
+        assert_ne!(before[0], after[0], "wrapped anew");
+        assert_eq!(raw.execute("UPDATE secret SET path = 'a' WHERE path = 'b'"), 1);
         refused("a").await;
     }
     app.expect_damage();

@@ -17,7 +17,7 @@ async fn pass_days(live: &Live, days: i64) {
 
 /// Ids of all events with a path, as they are stored.
 fn stored(live: &Live) -> Vec<String> {
-    let events = live.app.vault.store().read(|view| scaivault_store::event::after(view, "tnt_default", "", 10_000));
+    let events = live.app.look(|view| scaivault_store::event::after(view, "tnt_default", "", 10_000));
     events.unwrap().into_iter().filter(|record| record.event.path.is_some()).map(|record| record.id).collect()
 }
 
@@ -87,7 +87,7 @@ async fn an_event_that_is_not_held_any_more_is_a_gap() {
     // Another tenant's event is none of this one.
     let other = live.app.tenant("other").await;
     live.app.root().put("/v1/secrets/x", json!({"data": {}})).in_tenant(&other).await.expect(201);
-    let foreign = live.app.vault.store().read(|view| scaivault_store::event::last_id(view, &other)).unwrap().unwrap();
+    let foreign = live.app.look(|view| scaivault_store::event::last_id(view, &other)).unwrap().unwrap();
     assert_eq!(Reader::open(&live, &mia, "", Some(&foreign)).await.next().await.event, "gap");
 }
 

@@ -248,6 +248,6 @@ async fn a_deleted_webhook_or_tenant_gets_nothing_more() {
     app.root().delete(&format!("/v1/identity/tenants/{other}?confirm={other}")).await.expect(204);
     app.pass(86_400).await;
     assert_eq!(receiver.got().len(), 2);
-    let left = app.vault.store().read(|view| scaivault_store::webhook_delivery::count_waiting(view)).unwrap();
+    let left = app.look(|view| scaivault_store::webhook_delivery::count_waiting(view)).unwrap();
     assert_eq!(left, 0);
 }

@@ -18,10 +18,7 @@ async fn e_10_a_new_secret_overlaps_with_the_old_one() {
     let root = app.root();
     let id = hook(&root, &receiver.url(), &["secret.created"], json!({})).await;
     let one = format!("/v1/webhooks/{id}");
-    let stored = |column: &str| -> Option<Vec<u8>> {
-        let database = rusqlite::Connection::open(app.database_file()).unwrap();
-        database.query_row(&format!("SELECT {column} FROM delivery_target"), [], |row| row.get(0)).unwrap()
-    };
+    let stored = |column: &str| app.raw().one(&format!("SELECT {column} FROM delivery_target")).blob();
     let arrived = |path: &'static str| {
         let (app, receiver) = (&app, &receiver);
         async move {
@@ -69,9 +66,9 @@ async fn a_secret_that_was_moved_to_another_webhook_does_not_sign_for_it() {
     app.expect_damage();
     let id = hook(&app.root(), &receiver.url(), &["secret.created"], json!({"name": "a"})).await;
     hook(&app.root(), &receiver.url(), &["secret.created"], json!({"name": "b", "enabled": false})).await;
-    let database = rusqlite::Connection::open(app.database_file()).unwrap();
-    let swap = "UPDATE delivery_target SET secret = (SELECT secret FROM delivery_target WHERE id <> ?1) WHERE id = ?1";
-    assert_eq!(database.execute(swap, [&id]).unwrap(), 1);
+    let other = format!("SELECT secret FROM delivery_target WHERE id <> '{id}'");
+    let swapped = app.raw().execute(&format!("UPDATE delivery_target SET secret = ({other}) WHERE id = '{id}'"));
+    assert_eq!(swapped, 1);
     app.root().post_empty(&format!("/v1/webhooks/{id}/test")).await.expect_error(500, "internal_error");
     put(&app, "a").await;
     app.settle().await;

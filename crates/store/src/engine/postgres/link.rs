@@ -43,6 +43,8 @@ pub(super) struct Link {
     /// `None` once the connection ended.
     driver: Option<Driver>,
     statements: HashMap<String, Statement>,
+    /// Savepoints that begin or end with the next statement, on its way: by themselves they would double the way of each.
+    held_back: Vec<Control>,
     /// Something was told on the channel that this connection listens to.
     pub(super) rung: bool,
     /// A statement failed in this transaction, and nothing was rolled back since.
@@ -65,6 +67,7 @@ impl Link {
             client,
             driver: Some(driver),
             statements: HashMap::new(),
+            held_back: Vec::new(),
             rung: false,
             failed: false,
             conflict: false,
@@ -139,7 +142,11 @@ impl Link {
     /// Runs statements without parameters; answers the first column of the last row.
     pub(super) fn simple(&mut self, sql: &str) -> StoreResult<Option<String>> {
         let client = Arc::clone(&self.client);
-        let messages = self.wait(async move { client.simple_query(sql).await })?;
+        let sql = match self.take_held_back() {
+            Some(control) => format!("{control}; {sql}"),
+            None => sql.to_owned(),
+        };
+        let messages = self.wait(async move { client.simple_query(&sql).await })?;
         let last = messages.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
             _ => None,
@@ -147,9 +154,40 @@ impl Link {
         Ok(last.flatten())
     }
 
+    fn take_held_back(&mut self) -> Option<String> {
+        let words: Vec<String> = self.held_back.drain(..).map(|control| control.sql()).collect();
+        Some(words.join("; ")).filter(|control| !control.is_empty())
+    }
+
+    /// Forgets what was held back: the transaction that it belonged to is over.
+    pub(super) fn begin_anew(&mut self) {
+        self.held_back.clear();
+        (self.failed, self.conflict) = (false, false);
+    }
+
+    /// Ends the transaction: `COMMIT` or `ROLLBACK`, which both end whatever savepoints there are.
+    pub(super) fn end(&mut self, how: &str) -> StoreResult<()> {
+        self.held_back.clear();
+        self.simple(how).map(|_| ())
+    }
+
+    /// Sends what was held back and then `statement`, one right behind the other.
+    fn send<T>(&mut self, statement: impl Future<Output = Result<T, tokio_postgres::Error>>) -> StoreResult<T> {
+        let Some(control) = self.take_held_back() else { return self.wait(statement) };
+        let client = Arc::clone(&self.client);
+        self.wait(async move {
+            let (controlled, done) = tokio::join!(biased; client.batch_execute(&control), statement);
+            controlled?;
+            done
+        })
+    }
+
     fn prepared(&mut self, sql: &str) -> StoreResult<Statement> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
+        }
+        if let Some(control) = self.take_held_back() {
+            self.simple(&control)?;
         }
         let client = Arc::clone(&self.client);
         let statement = self.wait(async move { client.prepare(sql).await })?;
@@ -281,7 +319,7 @@ impl Connection for Link {
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> StoreResult<u64> {
         let statement = self.prepared(sql)?;
         let (client, bound) = (Arc::clone(&self.client), bind(params));
-        self.wait(async move { client.execute(&statement, &borrowed(&bound)).await })
+        self.send(async move { client.execute(&statement, &borrowed(&bound)).await })
     }
 
     fn query(
@@ -292,7 +330,7 @@ impl Connection for Link {
     ) -> StoreResult<()> {
         let statement = self.prepared(sql)?;
         let (client, bound) = (Arc::clone(&self.client), bind(params));
-        let rows = self.wait(async move { client.query(&statement, &borrowed(&bound)).await })?;
+        let rows = self.send(async move { client.query(&statement, &borrowed(&bound)).await })?;
         for row in &rows {
             if !each(&PostgresRow(row))? {
                 break;
@@ -303,9 +341,32 @@ impl Connection for Link {
 
     fn batch(&mut self, sql: &str) -> StoreResult<()> {
         self.simple(sql)?;
-        if sql.starts_with("ROLLBACK") {
-            self.failed = false;
+        Ok(())
+    }
+
+    fn savepoint(&mut self, name: &str) -> StoreResult<()> {
+        self.held_back.push(Control::Savepoint(name.to_owned()));
+        Ok(())
+    }
+
+    fn release(&mut self, name: &str) -> StoreResult<()> {
+        match self.held_back.last() {
+            // Nothing was sent since: nothing is to be sent of either.
+            Some(Control::Savepoint(held_back)) if held_back == name => drop(self.held_back.pop()),
+            _ => self.held_back.push(Control::Release(name.to_owned())),
         }
+        Ok(())
+    }
+
+    fn undo(&mut self, name: &str) -> StoreResult<()> {
+        let begun = |control: &Control| matches!(control, Control::Savepoint(held_back) if held_back == name);
+        if let Some(place) = self.held_back.iter().rposition(begun) {
+            self.held_back.truncate(place);
+            return Ok(());
+        }
+        self.held_back.clear();
+        self.simple(&format!("ROLLBACK TO {name}; RELEASE {name}"))?;
+        self.failed = false;
         Ok(())
     }
 
@@ -320,6 +381,21 @@ impl Connection for Link {
             rest = later;
         }
         Ok(())
+    }
+}
+
+/// A savepoint's beginning or end.
+enum Control {
+    Savepoint(String),
+    Release(String),
+}
+
+impl Control {
+    fn sql(&self) -> String {
+        match self {
+            Self::Savepoint(name) => format!("SAVEPOINT {name}"),
+            Self::Release(name) => format!("RELEASE {name}"),
+        }
     }
 }
 

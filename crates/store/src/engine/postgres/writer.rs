@@ -99,10 +99,8 @@ impl Writer<'_> {
             Err(error) if link.is_broken() || link.conflict => Attempt::Again(error),
             Err(error) => Attempt::Failed(error),
         };
-        if !matches!(attempt, Attempt::Done(_)) && !link.is_broken() && link.batch("ROLLBACK").is_err() {
-            return attempt;
-        }
-        if !link.is_broken() {
+        let over = matches!(attempt, Attempt::Done(_)) || link.end("ROLLBACK").is_ok();
+        if over && !link.is_broken() {
             self.link = Some(link);
         }
         attempt
@@ -116,7 +114,7 @@ impl Writer<'_> {
         group: &mut Group,
         harvest: &mut Harvest,
     ) -> StoreResult<(String, Vec<StoreResult<()>>)> {
-        (link.failed, link.conflict) = (false, false);
+        link.begin_anew();
         let begun = link.simple(&self.begin(lane))?;
         let xid = begun.ok_or_else(|| StoreError::corrupt("a transaction without an id"))?;
         let mut fates = Vec::with_capacity(group.len());
@@ -165,7 +163,7 @@ impl Writer<'_> {
         if let Err(error) = self.tell_others(link, xid, &changes) {
             return if link.is_broken() { Attempt::Again(error) } else { Attempt::Failed(error) };
         }
-        match link.simple("COMMIT") {
+        match link.end("COMMIT") {
             Ok(_) => {}
             Err(error) if !link.is_broken() => {
                 return if link.conflict { Attempt::Again(error) } else { Attempt::Failed(error) };
