@@ -79,6 +79,10 @@ pub(crate) struct Pending {
 const COLUMNS: &str = "chain, seq, id, at, action, identity_type, identity_id, secret_path, source_ip, user_agent, status_code, error_code, \
      duration_ms, request_id, extra_data, acting_partner_id, acting_tenant_id, target_tenant_id, resource_id, token_ref, prev_hash, hash";
 
+/// Where the trail lies in parts by time, what retention cut is still there until its part is dropped. It is shown no more.
+const NOT_CUT: &str = "NOT EXISTS (SELECT 1 FROM audit_anchor a
+    WHERE a.stream = audit_entry.stream AND a.chain = audit_entry.chain AND a.seq >= audit_entry.seq)";
+
 fn hash_of(row: &dyn Row, column: usize) -> StoreResult<[u8; 32]> {
     row.blob(column)?.try_into().map_err(|_| StoreError::corrupt("a chain hash has the wrong length"))
 }
@@ -125,7 +129,12 @@ pub fn query(
     limit: i64,
 ) -> StoreResult<Vec<StoredEntry>> {
     let mut condition = Condition::of(&chain.stream, filter);
-    condition.and("chain = ", Param::Text(&chain.node));
+    let node = condition.bind(Param::Text(&chain.node));
+    // One comparison of keys, where `NOT_CUT` would be a look-up for each entry.
+    condition.text.push_str(&format!(
+        " AND chain = {node}
+          AND seq > COALESCE((SELECT a.seq FROM audit_anchor a WHERE a.stream = $1 AND a.chain = {node}), 0)"
+    ));
     if let Some(before) = before {
         condition.and("seq < ", Param::Int(before));
     }
@@ -151,7 +160,7 @@ pub fn totals(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> Sto
     let sql = format!(
         "SELECT COUNT(*), COUNT(CASE WHEN status_code < 400 THEN 1 END), COUNT(CASE WHEN status_code = 403 THEN 1 END),
            COUNT(DISTINCT identity_id), COUNT(DISTINCT secret_path), MIN(at), MAX(at)
-         FROM audit_entry WHERE {}",
+         FROM audit_entry WHERE {} AND {NOT_CUT}",
         condition.text
     );
     let found = db.first(&sql, &condition.params, |row| {
@@ -181,7 +190,7 @@ pub fn by_action(db: &mut impl Database, stream: &str, filter: &EntryFilter) -> 
     let condition = Condition::of(stream, filter);
     let sql = format!(
         "SELECT action, COUNT(*), COUNT(CASE WHEN status_code < 400 THEN 1 END), MAX(CASE WHEN status_code < 400 THEN at END)
-         FROM audit_entry WHERE {} GROUP BY action ORDER BY action",
+         FROM audit_entry WHERE {} AND {NOT_CUT} GROUP BY action ORDER BY action",
         condition.text
     );
     db.all(&sql, &condition.params, |row| {
@@ -295,6 +304,15 @@ pub fn hash_at(db: &mut impl Database, chain: &Chain, seq: i64) -> StoreResult<O
 pub fn first_since(db: &mut impl Database, chain: &Chain, at: Timestamp) -> StoreResult<Option<i64>> {
     db.first(
         "SELECT seq FROM audit_entry WHERE stream = $1 AND chain = $2 AND at >= $3 ORDER BY seq LIMIT 1",
+        params![&chain.stream, &chain.node, at],
+        |row| row.int(0),
+    )
+}
+
+/// The last entry, in order of numbers, from before `at`.
+pub fn last_before(db: &mut impl Database, chain: &Chain, at: Timestamp) -> StoreResult<Option<i64>> {
+    db.first(
+        "SELECT seq FROM audit_entry WHERE stream = $1 AND chain = $2 AND at < $3 ORDER BY seq DESC LIMIT 1",
         params![&chain.stream, &chain.node, at],
         |row| row.int(0),
     )

@@ -10,6 +10,7 @@ pub mod access_count;
 pub mod audit;
 pub mod binding;
 pub mod checkpoint;
+pub mod copy;
 pub mod credential;
 pub mod delivery_target;
 pub mod directory;

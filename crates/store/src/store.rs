@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scaivault_domain::audit::AuditEntry;
-use scaivault_domain::time::Clock;
+use scaivault_domain::time::{Clock, Timestamp};
 
+use crate::audit::AuditParts;
 use crate::engine::Engine;
 use crate::engine::postgres::{PostgresEngine, PostgresOptions};
 use crate::engine::sqlite::{SqliteEngine, SqliteOptions};
@@ -133,6 +134,33 @@ impl Store {
     /// Under which name this node is known to the others; `None` on the embedded store.
     pub fn node_id(&self) -> Option<&str> {
         self.engine.node_id()
+    }
+
+    /// The parts by time that the audit trail lies in; `None` where it lies in one piece. Blocks.
+    ///
+    /// # Errors
+    /// Without the database.
+    pub fn audit_parts(&self) -> StoreResult<Option<AuditParts>> {
+        self.engine.audit_parts()
+    }
+
+    /// Makes the parts of the audit trail for `now` and some time ahead, in a width that suits how long entries are kept; answers how
+    /// many were made. Blocks, for seconds where others are in the way. Entries without a part are kept all the same.
+    ///
+    /// # Errors
+    /// Without the database, and when others were in the way for too long.
+    pub fn prepare_audit_parts(&self, now: Timestamp, retention_seconds: i64) -> StoreResult<usize> {
+        self.engine.prepare_audit_parts(now, retention_seconds)
+    }
+
+    /// Removes entries that are at or below the anchors of their chains: parts that end at `before` or earlier as a whole, what lies
+    /// beside the parts row by row. Answers how many parts and rows went; what others are in the way of goes another time.
+    /// Blocks, as above.
+    ///
+    /// # Errors
+    /// Without the database.
+    pub fn drop_audit_parts(&self, before: Timestamp) -> StoreResult<usize> {
+        self.engine.drop_audit_parts(before)
     }
 
     /// Connections of the read pool: (in all, free).

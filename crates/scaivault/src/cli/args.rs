@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::command::ClientCommand;
+use super::command::database::DatabaseArguments;
 use super::settings::Early;
 use crate::build_info::VERSION_LINE;
 
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Server(ServerArguments),
     Init(InitArguments),
     Check(CheckArguments),
+    /// Move an instance between SQLite and PostgreSQL
+    Database(DatabaseArguments),
     #[command(flatten)]
     Client(Box<ClientCommand>),
 }

@@ -6,6 +6,7 @@ mod auth;
 mod batch;
 mod completion;
 mod config;
+pub(crate) mod database;
 mod partner_secrets;
 mod policies;
 mod rotation;

@@ -42,6 +42,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Server(arguments)) => server::run(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Init(arguments)) => init::run(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Check(arguments)) => check::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::Database(arguments)) => command::database::run(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Client(command)) => ask_the_server(*command, arguments.early),
     };
     match outcome {

@@ -52,7 +52,13 @@ impl AuditParts {
                 continue;
             }
             let wide = next.plus_seconds(days.max(1).saturating_mul(DAY));
-            let to = self.0.iter().map(|part| part.from).filter(|begin| *begin > next).min().map_or(wide, |begin| begin.min(wide));
+            let to = self
+                .0
+                .iter()
+                .map(|part| part.from)
+                .filter(|begin| *begin > next)
+                .min()
+                .map_or(wide, |begin| begin.min(wide));
             missing.push(AuditPart { from: next, to });
             next = to;
         }

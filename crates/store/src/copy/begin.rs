@@ -11,7 +11,7 @@ use crate::error::StoreResult;
 use crate::migrate;
 
 impl Place {
-    fn open(&self, role: Role) -> StoreResult<Box<dyn Resting>> {
+    pub(super) fn open(&self, role: Role) -> StoreResult<Box<dyn Resting>> {
         Ok(match self {
             Self::Sqlite(location) => Box::new(SqliteAtRest::open(&location.file, role)?),
             Self::Postgres(address) => Box::new(PostgresAtRest::open(address, role)?),

@@ -19,7 +19,8 @@ use thiserror::Error;
 
 pub(crate) use self::marker::unfinished;
 use self::page::Statements;
-pub(crate) use self::plan::{Column, Kind, Table};
+pub(crate) use self::page::{Bounds, behind};
+pub(crate) use self::plan::{Column, Kind, Planned, Table, quoted};
 pub(crate) use self::resting::{Resting, Role};
 pub use self::verify::{TableSum, Verification};
 use crate::engine::postgres::PostgresAddress;
@@ -93,7 +94,7 @@ pub type Told<'t> = dyn FnMut(Progress<'_>) + 't;
 
 /// A table on its way.
 struct Course {
-    table: plan::Planned,
+    table: Planned,
     statements: Statements,
     /// Rows of the source.
     total: u64,

@@ -80,10 +80,10 @@ impl RowDigest {
         Self { state: sha256(about.as_bytes()), buffer: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, row: &[Value]) {
+    pub(super) fn add<'v>(&mut self, row: impl IntoIterator<Item = &'v Value>) {
         self.buffer.clear();
         self.buffer.extend_from_slice(&self.state);
-        row.iter().for_each(|value| value.encode(&mut self.buffer));
+        row.into_iter().for_each(|value| value.encode(&mut self.buffer));
         self.state = sha256(&self.buffer);
     }
 
@@ -113,7 +113,7 @@ mod tests {
             .iter()
             .map(|row| {
                 let mut digest = RowDigest::new("t");
-                digest.add(row);
+                digest.add(*row);
                 digest.end()
             })
             .collect();

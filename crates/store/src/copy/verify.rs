@@ -80,7 +80,10 @@ fn digests(
 ) -> StoreResult<Vec<TableSum>> {
     let mut sums = Vec::with_capacity(courses.len());
     for (number, Course { table, statements, .. }) in courses.iter().enumerate() {
-        let mut digest = RowDigest::new(&format!("{}: {}", table.name, table.column_list()));
+        // By name: which columns are the key is not the same on either engine, and the digest is to be.
+        let mut order: Vec<usize> = (0..table.columns.len()).collect();
+        order.sort_by_key(|position| table.columns.get(*position).map(|(name, _)| name));
+        let mut digest = RowDigest::new(&table.name);
         let mut rows = 0_u64;
         let mut after = None;
         loop {
@@ -88,7 +91,7 @@ fn digests(
             let page = page.chunks(table.columns.len());
             let count = page.len() as u64;
             let Some(last) = page.clone().last() else { break };
-            page.for_each(|row| digest.add(row));
+            page.for_each(|row| digest.add(order.iter().filter_map(|position| row.get(*position))));
             after = Some(last.iter().take(table.key).cloned().collect::<Vec<_>>());
             rows = rows.saturating_add(count);
             let _ = told.send((number, count));

@@ -6,8 +6,9 @@ pub(crate) mod sqlite;
 
 use std::sync::Arc;
 
-use scaivault_domain::time::Clock;
+use scaivault_domain::time::{Clock, Timestamp};
 
+use crate::audit::AuditParts;
 use crate::error::StoreResult;
 use crate::lane::Lane;
 use crate::store::WriteJob;
@@ -41,5 +42,20 @@ pub(crate) trait Engine: Send + Sync {
     /// Under which name this node is known to the others.
     fn node_id(&self) -> Option<&str> {
         None
+    }
+
+    /// The parts by time that the audit trail lies in; `None` where it lies in one piece.
+    fn audit_parts(&self) -> StoreResult<Option<AuditParts>> {
+        Ok(None)
+    }
+
+    /// Makes the parts that are needed soon; answers how many. Blocks, for seconds where others are in the way.
+    fn prepare_audit_parts(&self, _now: Timestamp, _retention_seconds: i64) -> StoreResult<usize> {
+        Ok(0)
+    }
+
+    /// Removes what was cut and not deleted; answers how many parts and rows. Blocks, as above.
+    fn drop_audit_parts(&self, _before: Timestamp) -> StoreResult<usize> {
+        Ok(0)
     }
 }

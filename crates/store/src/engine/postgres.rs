@@ -12,6 +12,7 @@ mod link;
 mod node;
 mod parts;
 mod pool;
+pub(crate) mod rest;
 mod shared;
 mod tls;
 mod value;
@@ -22,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use scaivault_domain::time::Clock;
+use scaivault_domain::time::{Clock, Timestamp};
 
 use self::address::refused;
 pub use self::address::{DEFAULT_POOL_SIZE, PostgresAddress, PostgresOptions, SMALLEST_POOL};
@@ -31,6 +32,7 @@ use self::link::{Link, lock_key};
 use self::pool::{Pool, PooledSnapshot};
 use self::shared::Shared;
 use self::writer::spawn_writers;
+use crate::audit::AuditParts;
 use crate::engine::Engine;
 use crate::error::{StoreError, StoreResult};
 use crate::lane::Lane;
@@ -57,7 +59,9 @@ impl PostgresEngine {
         let starting = lock_key(&schema, "start");
         // One node after the other: the first one migrates, the others find it done.
         link.simple(&format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({starting})"))?;
+        rest::refuse_unfinished(&mut link)?;
         migrate::run(&mut link, "BEGIN", Migration::for_postgres)?;
+        parts::make_first(&mut link, &schema);
         let node_id = node::enter(&mut link, options.node_id.as_deref(), &incarnation, env!("CARGO_PKG_VERSION"))?;
         let clock = link.simple("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint")?;
         drop(link);
@@ -139,6 +143,18 @@ impl Engine for PostgresEngine {
 
     fn node_id(&self) -> Option<&str> {
         Some(&self.shared.node_id)
+    }
+
+    fn audit_parts(&self) -> StoreResult<Option<AuditParts>> {
+        parts::list(&mut self.shared.connect()?).map(Some)
+    }
+
+    fn prepare_audit_parts(&self, now: Timestamp, retention_seconds: i64) -> StoreResult<usize> {
+        parts::prepare(&self.shared, now, retention_seconds)
+    }
+
+    fn drop_audit_parts(&self, before: Timestamp) -> StoreResult<usize> {
+        parts::drop_cut(&self.shared, before)
     }
 
     fn close(&self) {

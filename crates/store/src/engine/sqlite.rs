@@ -6,6 +6,7 @@
 mod checkpoint;
 mod connection;
 pub(crate) mod inspect;
+pub(crate) mod rest;
 mod writer;
 
 use std::fs::{File, OpenOptions};
@@ -61,6 +62,7 @@ impl SqliteEngine {
         let lock = lock_beside(file)?;
         let mut writer = open_connection(file)?;
         restrict_to_owner(file)?;
+        rest::refuse_unfinished(&mut SqliteConnection(&mut writer))?;
         migrate::run(&mut SqliteConnection(&mut writer), "BEGIN IMMEDIATE", Migration::for_sqlite)?;
 
         let (return_reader, free_readers) = crossbeam_channel::bounded(READERS);

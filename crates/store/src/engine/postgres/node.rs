@@ -5,7 +5,7 @@ use crate::error::{StoreError, StoreResult};
 use crate::sql::{Connection as _, params};
 
 /// A node that was not seen for this long left its name to others, in microseconds.
-const GONE_MICROS: i64 = 60 * 1_000_000;
+pub(super) const GONE_MICROS: i64 = 60 * 1_000_000;
 
 /// Takes `wanted`, or the first `node-<number>` that nobody has. The caller holds the lock under which nodes start.
 ///

@@ -188,11 +188,12 @@ fn drop_part(link: &mut Link, part: AuditPart) -> StoreResult<bool> {
            SELECT n.stream, n.chain FROM found f CROSS JOIN LATERAL
              (SELECT p.stream, p.chain FROM {name} p WHERE (p.stream, p.chain) > (f.stream, f.chain)
               ORDER BY p.stream, p.chain LIMIT 1) n)
-         SELECT COUNT(*) FROM found f LEFT JOIN audit_anchor a ON a.stream = f.stream AND a.chain = f.chain
+         SELECT f.stream FROM found f
          WHERE (SELECT p.seq FROM {name} p WHERE p.stream = f.stream AND p.chain = f.chain ORDER BY p.seq DESC LIMIT 1)
-               > COALESCE(a.seq, 0)"
+               > COALESCE((SELECT a.seq FROM audit_anchor a WHERE a.stream = f.stream AND a.chain = f.chain), 0)
+         LIMIT 1"
     ))?;
-    if kept.as_deref() != Some("0") {
+    if kept.is_some() {
         return Ok(false);
     }
     link.batch(&format!("LOCK TABLE ONLY audit_entry IN ACCESS EXCLUSIVE MODE; DROP TABLE {name}"))?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::connection::{SqliteConnection, engine_error, open_connection};
+use super::connection::{SqliteReader, engine_error, open_connection};
 use super::{lock_beside, restrict_to_owner};
 use crate::copy::{Bounds, Column, Kind, Planned, Resting, Role, Table, behind, quoted, unfinished};
 use crate::error::{StoreError, StoreResult};
@@ -14,7 +14,8 @@ use crate::sql::{Connection, Param, Row, params};
 const CHECKPOINT_PAGES: u32 = 4000;
 
 pub(crate) struct SqliteAtRest {
-    connection: rusqlite::Connection,
+    /// Before the lock: closed before that is given back.
+    connection: SqliteReader,
     file: PathBuf,
     /// As long as it is held, no server starts.
     _lock: File,
@@ -33,7 +34,7 @@ impl SqliteAtRest {
             restrict_to_owner(file)?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(engine_error)?;
         }
-        Ok(Self { connection, file: file.to_owned(), _lock: lock })
+        Ok(Self { connection: SqliteReader(connection), file: file.to_owned(), _lock: lock })
     }
 }
 
@@ -81,7 +82,76 @@ fn kind(declared: String) -> Result<Kind, String> {
 }
 
 impl Resting for SqliteAtRest {
-    fn run(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> StoreResult<()>) -> StoreResult<()> {
-        work(&mut SqliteConnection(&mut self.connection))
+    fn connection(&mut self) -> &mut dyn Connection {
+        &mut self.connection
     }
+
+    fn shown(&self) -> String {
+        format!("sqlite:{}", self.file.display())
+    }
+
+    fn tables(&mut self) -> StoreResult<Vec<Table>> {
+        let connection = &mut self.connection;
+        let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'";
+        let mut tables = Vec::new();
+        for name in list(connection, names, &[], |row| row.text(0))? {
+            let columns = "SELECT name, type, pk FROM pragma_table_info($1) ORDER BY cid";
+            let columns = list(connection, columns, params![&name], |row| {
+                Ok((Column { name: row.text(0)?, kind: kind(row.text(1)?) }, row.int(2)?))
+            })?;
+            let mut key: Vec<(i64, String)> = columns
+                .iter()
+                .filter(|(_, place)| *place > 0)
+                .map(|(column, place)| (*place, column.name.clone()))
+                .collect();
+            key.sort();
+            let parents = "SELECT DISTINCT \"table\" FROM pragma_foreign_key_list($1)";
+            tables.push(Table {
+                columns: columns.into_iter().map(|(column, _)| column).collect(),
+                key: key.into_iter().map(|(_, name)| name).collect(),
+                parents: list(connection, parents, params![&name], |row| row.text(0))?,
+                name,
+            });
+        }
+        Ok(tables)
+    }
+
+    fn has_table(&mut self, name: &str) -> StoreResult<bool> {
+        has_table(&mut self.connection, name)
+    }
+
+    fn migrate(&mut self) -> StoreResult<()> {
+        migrate::run(&mut self.connection, "BEGIN IMMEDIATE", Migration::for_sqlite)
+    }
+
+    /// One writer at a time is all there is to it.
+    fn hold_still(&mut self, _tables: &[&str]) -> StoreResult<()> {
+        self.connection.batch("BEGIN IMMEDIATE")
+    }
+
+    /// The lock is the proof.
+    fn disturbed_by(&mut self) -> StoreResult<Option<String>> {
+        Ok(None)
+    }
+
+    fn begin(&self) -> &'static str {
+        "BEGIN IMMEDIATE"
+    }
+
+    /// Rows come one by one: who has enough bytes stops.
+    fn page(&self, table: &Planned, bounds: Bounds, after: bool) -> String {
+        let condition = if after { format!(" WHERE {}", behind(table)) } else { String::new() };
+        let (columns, name, key) = (table.column_list(), quoted(&table.name), table.key_list());
+        format!("SELECT {columns} FROM {name}{condition} ORDER BY {key} LIMIT {}", bounds.rows)
+    }
+
+    fn clear(&self, tables: &[&str]) -> String {
+        tables.iter().rev().map(|table| format!("DELETE FROM {};", quoted(table))).collect()
+    }
+
+    fn takes_nul(&self) -> bool {
+        true
+    }
+
+    fn settle(&mut self, _tables: &[&str]) {}
 }
