@@ -16,6 +16,9 @@ pub const TAG_LEN: usize = 32;
 /// Label of the key for list cursors.
 pub const CURSOR_LABEL: &str = "scaivault/cursor/v1";
 
+/// Label of the key for what is remembered of requests with an Idempotency-Key.
+pub const IDEMPOTENCY_LABEL: &str = "scaivault/idempotency/v1";
+
 /// Sets our derivations apart from any other use of HKDF with the same key. Not a secret.
 const SALT: &[u8] = b"scaivault/instance/v1";
 

@@ -114,6 +114,7 @@ pub(crate) struct Unsealed {
     pub(crate) instance: InstanceKey,
     pub(crate) instance_key_id: KeyId,
     pub(crate) cursor_key: MacKey,
+    pub(crate) idempotency_key: MacKey,
 }
 
 pub(crate) struct Keyring {
@@ -308,9 +309,10 @@ impl Unsealed {
         let instance = root.unwrap_instance(&wrapped.wrapped).map_err(
             |_| "the root key does not open this database: it is another one's, or the database was altered",
         )?;
-        let cursor_key = MacKey::derive(&instance, mac::CURSOR_LABEL).map_err(|error| error.to_string())?;
+        let derive = |label| MacKey::derive(&instance, label).map_err(|error| error.to_string());
+        let (cursor_key, idempotency_key) = (derive(mac::CURSOR_LABEL)?, derive(mac::IDEMPOTENCY_LABEL)?);
         let instance_key_id = KeyId::new(wrapped.key_id).map_err(|error| error.to_string())?;
-        Ok(Self { root, instance, instance_key_id, cursor_key })
+        Ok(Self { root, instance, instance_key_id, cursor_key, idempotency_key })
     }
 
     pub(crate) fn root(&self) -> &Root {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scaivault_crypto::digest::{hex, sha256};
 use scaivault_testkit::{Actor, Call, TestApp};
 use serde_json::json;
 
@@ -148,6 +149,42 @@ async fn a_kept_answer_survives_a_restart() {
     put(&app.root(), "k1", "one").await.expect(201);
     let app = app.restart().await;
     assert_eq!(put(&app.root(), "k1", "one").await.expect(201).header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test]
+async fn the_database_does_not_tell_a_body() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    let sent = serde_json::to_vec(&json!({"data": {"password": "1234"}})).unwrap();
+    let write = |path: &str| {
+        let call = root.put(&format!("/v1/secrets/{path}"), json!({})).raw("application/json", &sent);
+        call.header("idempotency-key", "k1")
+    };
+    write("a").await.expect(201);
+    write("b").await.expect(201);
+    let kept = |what: &str| app.raw().count(&format!("SELECT {what} FROM idempotency"));
+    let guessed = format!("COALESCE(SUM(CASE WHEN body_hash = x'{}' THEN 1 ELSE 0 END), 0)", hex(&sha256(&sent)));
+    assert_eq!((kept("COUNT(*)"), kept("MIN(LENGTH(body_hash))")), (2, 32));
+    assert_eq!(kept(&guessed), 0, "a guess can't be tried");
+    assert_eq!(kept("COUNT(DISTINCT body_hash)"), 2, "equal bodies can't be told");
+}
+
+#[tokio::test]
+async fn what_an_earlier_server_kept_is_given_again() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    let sent = |password: &str| serde_json::to_vec(&json!({"data": {"password": password}})).unwrap();
+    let write = |body: &[u8]| {
+        let call = root.put("/v1/secrets/a", json!({})).raw("application/json", body).header("if-none-match", "*");
+        call.header("idempotency-key", "k1")
+    };
+    let first = write(&sent("one")).await.expect(201);
+    // As it was written before bodies were hashed under a key.
+    let old = hex(&sha256(&sent("one")));
+    assert_eq!(app.raw().execute(&format!("UPDATE idempotency SET body_hash = x'{old}'")), 1);
+    let again = write(&sent("one")).await.expect(201);
+    assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &first.body));
+    write(&sent("two")).await.expect_fault("Idempotency-Key", "conflict");
 }
 
 #[tokio::test]
