@@ -54,15 +54,25 @@ impl<K: Eq + Hash, V: Clone> GenerationCache<K, V> {
             state.generation
         };
         let value = load(&key)?;
+        self.keep(generation, key, value.clone());
+        Ok(value)
+    }
+
+    /// Changes whenever something is dropped.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state.read().generation
+    }
+
+    /// Keeps what was read from a snapshot that began after `generation` was asked for.
+    pub(crate) fn keep(&self, generation: u64, key: K, value: V) {
         let mut state = self.state.write();
         if state.generation == generation {
             // A full cache starts over: cheaper than an order of use, and it fills again within as many requests.
             if state.map.len() >= self.capacity {
                 state.map.clear();
             }
-            state.map.insert(key, value.clone());
+            state.map.insert(key, value);
         }
-        Ok(value)
     }
 
     pub(crate) fn clear(&self) {

@@ -16,8 +16,8 @@ use crate::audit::Growth;
 use crate::cache::{GenerationCache, SecretCache};
 use crate::caller::Session;
 use crate::error::{Code, Error, Outage, Result};
-use crate::event::Listening;
 use crate::event::Violations;
+use crate::event::{Audience, Listening, REMEMBERED_AUDIENCES};
 use crate::failure_log::FailureLog;
 use crate::init::{self, FirstStart};
 use crate::job::Runner;
@@ -63,6 +63,8 @@ pub struct Vault {
     pub(crate) secrets: SecretCache,
     /// By namespace: whether anybody asked for `secret.accessed`.
     pub(crate) read_listeners: GenerationCache<String, bool>,
+    /// By tenant: who listens to its events.
+    pub(crate) audiences: GenerationCache<String, Arc<Audience>>,
     pub(crate) limiter: RateLimiter,
     pub(crate) throttle: Option<FailedAuthThrottle>,
     pub(crate) failure_log: FailureLog,
@@ -101,6 +103,7 @@ impl Vault {
             tenants: GenerationCache::new(&parts.store, REMEMBERED_TENANTS),
             secrets: SecretCache::new(&parts.store),
             read_listeners: GenerationCache::new(&parts.store, REMEMBERED_TENANTS),
+            audiences: GenerationCache::new(&parts.store, REMEMBERED_AUDIENCES),
             failure_log: FailureLog::default(),
             violations: Violations::default(),
             statistics: Statistics::default(),
@@ -359,13 +362,17 @@ impl CommitListener for Invalidator {
                     vault.tenants.clear();
                     vault.secrets.clear();
                     vault.read_listeners.clear();
+                    vault.audiences.clear();
                     vault.keyring.forget();
                     vault.runner.wake();
                     vault.listening.ring_all();
                 }
                 Change::AllSecrets => vault.secrets.clear(),
                 Change::Erased => {}
-                Change::Listeners => vault.read_listeners.clear(),
+                Change::Listeners => {
+                    vault.read_listeners.clear();
+                    vault.audiences.clear();
+                }
                 Change::Event { tenant_id } => {
                     vault.runner.wake();
                     vault.listening.ring(tenant_id);

@@ -93,12 +93,7 @@ pub fn id_of_name(
 
 /// How many a tenant has.
 pub fn count(db: &mut impl Database, scope: &TenantScope) -> StoreResult<i64> {
-    count_in(db, scope.tenant().as_str())
-}
-
-/// For the server's own work.
-pub fn count_in(db: &mut impl Database, tenant_id: &str) -> StoreResult<i64> {
-    db.number("SELECT COUNT(*) FROM subscription WHERE tenant_id = $1", params![tenant_id])
+    db.number("SELECT COUNT(*) FROM subscription WHERE tenant_id = $1", params![scope.tenant().as_str()])
 }
 
 pub fn count_of_owner(db: &mut impl Database, scope: &TenantScope, owner_id: &str) -> StoreResult<i64> {

@@ -74,6 +74,12 @@ impl<'c> WriteTx<'c> {
         self.harvest.entries.push(entry);
     }
 
+    /// Whether this transaction changed such a thing already, be it for somebody else: writes that wait may share one transaction, and
+    /// what the earlier ones changed is told to the caches only after the commit.
+    pub fn has_changed(&self, change: &Change) -> bool {
+        self.harvest.changes.contains(change)
+    }
+
     /// Runs `work` in a savepoint: on `Err` nothing of it remains, and the surrounding transaction goes on. This is how a
     /// refused operation leaves its audit entry without leaving anything else.
     ///

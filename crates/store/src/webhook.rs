@@ -58,12 +58,7 @@ pub fn find(db: &mut impl Database, scope: &TenantScope, id: &str) -> StoreResul
 
 /// How many a tenant has.
 pub fn count(db: &mut impl Database, scope: &TenantScope) -> StoreResult<i64> {
-    count_in(db, scope.tenant().as_str())
-}
-
-/// For the server's own work.
-pub fn count_in(db: &mut impl Database, tenant_id: &str) -> StoreResult<i64> {
-    db.number("SELECT COUNT(*) FROM webhook WHERE tenant_id = $1", params![tenant_id])
+    db.number("SELECT COUNT(*) FROM webhook WHERE tenant_id = $1", params![scope.tenant().as_str()])
 }
 
 /// The id of the webhook that has a name already.

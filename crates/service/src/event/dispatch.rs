@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use scaivault_domain::time::Timestamp;
-use scaivault_store::event::{self, Backlog, EventRecord};
-use scaivault_store::{Lane, StoreResult, WriteTx, subscription, webhook};
+use scaivault_store::event::{self, Backlog};
+use scaivault_store::{Lane, StoreResult, WriteTx};
 
+use super::audience::{Basis, HandOn};
 use crate::error::{Error, Result};
 use crate::job::{caught, pause_after};
 use crate::vault::Vault;
@@ -17,11 +18,9 @@ use crate::vault::Vault;
 const TENANTS: usize = 32;
 const EVENTS: usize = 500;
 const MOST_LOOKS: usize = 8;
-/// Rows that one tenant's events may become in one transaction: events times those who listen.
-const MOST_ROWS: i64 = 2000;
 
-/// Takes what concerns it out of the events of one tenant, oldest first, for delivery; see [`LISTENERS`].
-pub(crate) type Listener = fn(&Arc<Vault>, &mut WriteTx<'_>, &str, &[EventRecord], Timestamp) -> StoreResult<()>;
+/// Takes what concerns it out of the events of one tenant, for delivery; see [`LISTENERS`].
+pub(crate) type Listener = fn(&Arc<Vault>, &mut WriteTx<'_>, &HandOn, Timestamp) -> StoreResult<()>;
 
 /// Who is told.
 const LISTENERS: &[Listener] = &[
@@ -64,6 +63,14 @@ impl Delays {
     }
 }
 
+/// A tenant's part of a batch.
+struct Part {
+    backlog: Backlog,
+    limit: usize,
+    /// As it was worked out before the transaction, and on what; `None` if that failed or would be of no use.
+    prepared: Option<(Basis, HandOn)>,
+}
+
 impl Vault {
     /// Hands on one batch. Answers how many events it was; a tenant whose events can't be handed on counts for one.
     ///
@@ -71,19 +78,24 @@ impl Vault {
     /// Without the database; then nothing was handed on.
     pub(crate) async fn dispatch_events(self: &Arc<Self>) -> Result<usize> {
         let vault = Arc::clone(self);
-        let waiting = tokio::task::spawn_blocking(move || vault.waiting_events()).await.map_err(Error::internal)??;
-        if waiting.is_empty() {
+        let prepared = tokio::task::spawn_blocking(move || {
+            let waiting = vault.waiting_events()?;
+            Ok::<_, Error>(
+                waiting.into_iter().map(|(backlog, limit)| vault.prepare(backlog, limit)).collect::<Vec<_>>(),
+            )
+        });
+        let parts = prepared.await.map_err(Error::internal)??;
+        if parts.is_empty() {
             return Ok(0);
         }
         // Each by itself, so that what fails for one tenant, whatever it is, fails for that one only; all at once, so that they share
         // commits where they can.
-        let writes: Vec<_> = waiting
+        let writes: Vec<_> = parts
             .into_iter()
-            .map(|(backlog, limit)| {
-                let (vault, tenant) = (Arc::clone(self), backlog.tenant_id.clone());
+            .map(|part| {
+                let (vault, tenant) = (Arc::clone(self), part.backlog.tenant_id.clone());
                 let (store, lane) = (self.store.clone(), Lane::Tenant(tenant.clone()));
-                let hand_on =
-                    move |tx: &mut WriteTx<'_>| tx.attempt(|tx| caught(|| vault.hand_on(tx, &backlog, limit)));
+                let hand_on = move |tx: &mut WriteTx<'_>| tx.attempt(|tx| caught(|| vault.hand_on(tx, &part)));
                 (tenant, tokio::spawn(async move { store.write(lane, hand_on).await }))
             })
             .collect();
@@ -135,21 +147,33 @@ impl Vault {
         Ok(Vec::new())
     }
 
-    fn hand_on(self: &Arc<Self>, tx: &mut WriteTx<'_>, backlog: &Backlog, limit: usize) -> StoreResult<usize> {
-        let listening =
-            webhook::count_in(tx, &backlog.tenant_id)?.saturating_add(subscription::count_in(tx, &backlog.tenant_id)?);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX).min((MOST_ROWS / listening.max(1)).max(1));
-        let events = event::after(tx, &backlog.tenant_id, &backlog.dispatched_id, limit)?;
+    /// Blocks.
+    fn prepare(&self, backlog: Backlog, limit: usize) -> Part {
+        let Some(basis) = self.basis() else { return Part { backlog, limit, prepared: None } };
+        // What goes wrong here goes wrong again in the transaction, where it is counted.
+        let prepared = caught(|| self.prepare_hand_on(&backlog, limit, self.clock.now())).ok();
+        Part { backlog, limit, prepared: prepared.map(|prepared| (basis, prepared)) }
+    }
+
+    fn hand_on(self: &Arc<Self>, tx: &mut WriteTx<'_>, part: &Part) -> StoreResult<usize> {
+        let (backlog, now) = (&part.backlog, self.clock.now());
+        let made;
+        let hand_on = match &part.prepared {
+            Some((basis, prepared)) if self.still_holds(tx, *basis) => prepared,
+            Some(_) | None => {
+                made = self.hand_on_anew(tx, backlog, part.limit, now)?;
+                &made
+            }
+        };
         // Without any the head says more than there is: nothing is left to hand on.
-        let last = events.last().map_or(&backlog.last_id, |event| &event.id);
+        let last = hand_on.events.last().map_or(&backlog.last_id, |event| &event.id);
         // Another server that was quicker leaves nothing to do; its listeners were told.
         if !event::dispatched(tx, backlog, last)? {
             return Ok(0);
         }
-        let now = self.clock.now();
         for listener in LISTENERS {
-            listener(self, tx, &backlog.tenant_id, &events, now)?;
+            listener(self, tx, hand_on, now)?;
         }
-        Ok(events.len())
+        Ok(hand_on.events.len())
     }
 }

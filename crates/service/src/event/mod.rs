@@ -1,8 +1,8 @@
 //! What others hear of: written with the change it tells of, handed on afterwards (contract 07).
 
+mod audience;
 mod dispatch;
 mod envelope;
-
 mod interest;
 mod listening;
 pub(crate) mod reads;
@@ -21,6 +21,7 @@ use scaivault_store::{StoreError, StoreResult, WriteTx, tenant};
 use crate::caller::Caller;
 use crate::vault::Vault;
 
+pub(crate) use audience::{Audience, HandOn, REMEMBERED_AUDIENCES};
 pub(crate) use dispatch::Delays;
 pub(crate) use envelope::envelope;
 pub use interest::Interest;

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use scaivault_domain::time::Timestamp;
-use scaivault_store::event::{self, EventRecord, NewEvent};
-use scaivault_store::{StoreError, StoreResult, WriteTx};
+use scaivault_store::event::{self, NewEvent};
+use scaivault_store::{Change, StoreError, StoreResult, WriteTx};
 
+use super::HandOn;
 use crate::testing::TestVault;
 use crate::vault::Vault;
 
@@ -16,8 +17,7 @@ static HEARD: Mutex<Vec<(String, String, String)>> = Mutex::new(Vec::new());
 pub(super) fn listener(
     _: &Arc<Vault>,
     _: &mut WriteTx<'_>,
-    tenant: &str,
-    events: &[EventRecord],
+    HandOn { tenant_id: tenant, events, .. }: &HandOn,
     _: Timestamp,
 ) -> StoreResult<()> {
     // What was heard is not rolled back: first whether all goes well.
@@ -29,7 +29,7 @@ pub(super) fn listener(
         }
     }
     for record in events.iter().filter(|record| record.event.event_type.starts_with("test.")) {
-        let heard = (tenant.to_owned(), record.id.clone(), record.event.event_type.clone());
+        let heard = (tenant.clone(), record.id.clone(), record.event.event_type.clone());
         HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(heard);
     }
     Ok(())
@@ -133,4 +133,24 @@ async fn events_go_after_seven_days_even_if_the_clock_was_ahead_meanwhile() {
     assert_eq!(test.vault.event_step().await.unwrap(), 1);
     assert_eq!(test.vault.event_step().await.unwrap(), 0);
     assert_eq!(test.count("SELECT COUNT(*) FROM event WHERE tenant_id = 'tnt_old' AND event_type = 'test.2'"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_worked_out_holds_until_listeners_or_rights_change() {
+    let test = TestVault::new();
+    let ask = async |basis, changes: &[Change]| {
+        let (vault, changes) = (Arc::clone(&test.vault), changes.to_vec());
+        let asked = test.vault.store.write(scaivault_store::Lane::Whole, move |tx| {
+            changes.iter().for_each(|change| tx.changed(change.clone()));
+            Ok::<_, StoreError>(vault.still_holds(tx, basis))
+        });
+        asked.await.unwrap()
+    };
+    for change in [Change::Listeners, Change::Access] {
+        let basis = test.vault.basis().unwrap();
+        assert!(ask(basis, &[]).await && ask(basis, &[Change::Job, Change::AllSecrets]).await && ask(basis, &[]).await);
+        assert!(!ask(basis, &[Change::Job, change.clone()]).await, "before the commit: {change:?}");
+        assert!(!ask(basis, &[]).await, "after it: {change:?}");
+        assert!(ask(test.vault.basis().unwrap(), &[]).await);
+    }
 }

@@ -16,7 +16,7 @@ pub use read::{GetSubscription, ListSubscriptions};
 pub use scaivault_store::subscription::{Delivery, SubscriptionRecord};
 pub use update::{DeliveryChange, DeliveryKind, UpdateSubscription};
 
-pub(crate) use fan_out::fan_out;
+pub(crate) use fan_out::{Share, Subscriber, fan_out, shares};
 pub(crate) use sending::given_up;
 
 use scaivault_domain::access::Permit;

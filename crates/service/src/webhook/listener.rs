@@ -5,37 +5,38 @@ use std::sync::Arc;
 
 use scaivault_domain::event::{EventPatterns, EventType};
 use scaivault_domain::time::Timestamp;
-use scaivault_store::event::{EventRecord, NewEvent};
-use scaivault_store::webhook::{self, Filters};
-use scaivault_store::{StoreResult, WriteTx, rotation_policy};
+use scaivault_store::event::NewEvent;
+use scaivault_store::webhook::{self, Filters, WebhookRecord};
+use scaivault_store::{Database, StoreResult, WriteTx, rotation_policy};
 
 use super::Queue;
+use crate::event::HandOn;
 use crate::vault::Vault;
 
 /// A webhook as far as it listens.
-struct Ear {
+pub(crate) struct Ear {
     id: String,
     events: EventPatterns,
     filters: Filters,
 }
 
-/// For `event/dispatch.rs`: makes a delivery for each webhook of the tenant that an event is for.
-pub(crate) fn listen(
-    vault: &Arc<Vault>,
-    tx: &mut WriteTx<'_>,
-    tenant_id: &str,
-    events: &[EventRecord],
-    now: Timestamp,
-) -> StoreResult<()> {
-    let webhooks = webhook::listening(tx, tenant_id)?;
-    // A pattern that an older version does not know was written by a newer one; it is nothing to listen for here.
-    let ears: Vec<Ear> = webhooks
-        .into_iter()
-        .filter_map(|record| {
+impl Ear {
+    /// Of the webhooks of a tenant that are switched on.
+    pub(crate) fn all_in(db: &mut impl Database, tenant_id: &str) -> StoreResult<Vec<Self>> {
+        let webhooks = webhook::listening(db, tenant_id)?;
+        // A pattern that an older version does not know was written by a newer one; it is nothing to listen for here.
+        let ear = |record: WebhookRecord| {
             let events = EventPatterns::parse(record.events).ok()?;
             Some(Ear { id: record.target.id, events, filters: record.filters })
-        })
-        .collect();
+        };
+        Ok(webhooks.into_iter().filter_map(ear).collect())
+    }
+}
+
+/// For `event/dispatch.rs`: makes a delivery for each webhook of the tenant that an event is for.
+pub(crate) fn listen(vault: &Arc<Vault>, tx: &mut WriteTx<'_>, hand_on: &HandOn, now: Timestamp) -> StoreResult<()> {
+    let HandOn { tenant_id, events, audience, .. } = hand_on;
+    let ears = &audience.webhooks;
     if ears.is_empty() {
         return Ok(());
     }
@@ -55,7 +56,7 @@ pub(crate) fn listen(
                 }
             },
         };
-        for ear in &ears {
+        for ear in ears {
             if named.contains(&ear.id) || (ear.events.matches(event_type) && passes(&ear.filters, &record.event)) {
                 queue.push(tx, &ear.id, record)?;
             }

@@ -34,7 +34,7 @@ pub use trial::{TestWebhook, Trial};
 
 pub(crate) use deliver::{Pace, deliver};
 pub(crate) use destination::{GivenUp, end_previous_secret};
-pub(crate) use listener::listen;
+pub(crate) use listener::{Ear, listen};
 pub(crate) use post::Poster;
 pub(crate) use queue::{DeliveryIds, Queue};
 

@@ -155,3 +155,49 @@ async fn a_binding_that_lapsed_shows_nothing() {
     app.settle().await;
     assert!(paths(&poll(&mia, &id).await).is_empty());
 }
+
+/// Events are matched by what is kept in memory: each of these has to be noticed from the answer on.
+#[tokio::test]
+async fn every_change_of_listeners_and_rights_counts_for_the_next_event() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    let mia = without_rules(&app, "mia").await;
+    let policy = app.policy_in("tnt_default", "a", &[("a/**", &["list"])], &[("user", &mia.id)]).await;
+    let id = subscribe(&mia, "all", &["**"]).await;
+    let target = format!("{SUBSCRIPTIONS}/{id}");
+    let rules = |pattern: &str| json!({"rules": [{"path_pattern": pattern, "permissions": ["list"]}]});
+    let happen = async |paths: &[&str]| {
+        for path in paths {
+            write(&app, path).await;
+        }
+        app.settle().await;
+    };
+    happen(&["a/1", "b/1"]).await;
+    root.patch(&format!("/v1/policies/{policy}"), rules("b/**")).await.expect(200);
+    happen(&["a/2", "b/2"]).await;
+    mia.patch(&target, json!({"paths": ["*/3"]})).await.expect(200);
+    happen(&["b/3", "b/none"]).await;
+    mia.patch(&target, json!({"enabled": false})).await.expect(200);
+    happen(&["b/off/3"]).await;
+    mia.patch(&target, json!({"enabled": true, "paths": ["**"], "filters": {"tags": ["x"]}})).await.expect(200);
+    happen(&["b/4"]).await;
+    mia.patch(&target, json!({"filters": null})).await.expect(200);
+    let user = format!("/v1/identity/users/{}", mia.id);
+    root.patch(&user, json!({"status": "SUSPENDED"})).await.expect(200);
+    happen(&["b/5"]).await;
+    root.patch(&user, json!({"status": "ACTIVE"})).await.expect(200);
+    // Suspending ended the token.
+    let token = json!({"name": "new", "scopes": SCOPES, "identity_id": mia.id});
+    let token = root.post("/v1/auth/tokens", token).await.expect(201).json();
+    let mia = app.with_token(token["token"].as_str().unwrap());
+    let other = subscribe(&mia, "other", &["**"]).await;
+    happen(&["b/6"]).await;
+    // Whoever may see all of it now still has no more than what it was given then.
+    root.patch(&format!("/v1/policies/{policy}"), rules("**")).await.expect(200);
+    assert_eq!(paths(&poll(&mia, &id).await), ["a/1", "b/2", "b/3", "b/6"]);
+    assert_eq!(paths(&poll(&mia, &other).await), ["b/6"]);
+    mia.delete(&target).await.expect(204);
+    happen(&["b/7"]).await;
+    let left = "SELECT COUNT(*) FROM subscription_buffer";
+    assert_eq!(crate::identity::count_in_database(&app, left), 2, "of the other one");
+}
