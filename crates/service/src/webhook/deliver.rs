@@ -1,6 +1,6 @@
 //! Sending what is due to one target. A job for each target, so that a slow or dead one delays no other.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,6 @@ use scaivault_store::delivery_target::{self, DeliveryTarget};
 use scaivault_store::job::JobRecord;
 use scaivault_store::webhook_delivery::{self, DeliveryRecord};
 use scaivault_store::{Lane, tenant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::signature::Secrets;
@@ -28,45 +27,10 @@ const BATCH: i64 = 256;
 const LANES: usize = 8;
 /// After this nothing new is begun: the lease has to outlast what is under way.
 const BEGIN_WITHIN: Duration = Duration::from_secs(15);
-/// A run that took this long had to wait for its receiver.
-const SLOW_AFTER: Duration = Duration::from_secs(3);
-/// Targets that were slow the last time and may be at it at once: half of what the runner has room for.
-const SLOW_AT_A_TIME: usize = 32;
 /// When there was no room, the server is sealed or ends.
 const LATER_SECONDS: i64 = 2;
 /// A clock that went back by more than this was wrong before.
 const CLOCK_SLACK_SECONDS: i64 = 5;
-
-/// Keeps slow receivers from taking all the room: nothing that a restart would miss.
-pub(crate) struct Pace {
-    slow: Mutex<HashSet<String>>,
-    places: Arc<Semaphore>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { slow: Mutex::default(), places: Arc::new(Semaphore::new(SLOW_AT_A_TIME)) }
-    }
-}
-
-impl Pace {
-    /// `Err` while a target that was slow has to wait for others that are.
-    fn begin(&self, target_id: &str) -> Result<Option<OwnedSemaphorePermit>, ()> {
-        if !self.slow.lock().contains(target_id) {
-            return Ok(None);
-        }
-        Arc::clone(&self.places).try_acquire_owned().map(Some).map_err(|_| ())
-    }
-
-    fn end(&self, target_id: &str, took: Duration) {
-        let mut slow = self.slow.lock();
-        if took < SLOW_AFTER {
-            slow.remove(target_id);
-        } else if !slow.contains(target_id) {
-            slow.insert(target_id.to_owned());
-        }
-    }
-}
 
 /// One run for one target.
 struct Run {
@@ -79,6 +43,8 @@ struct Run {
     stopwatch: Stopwatch,
     /// The target was changed, deleted or given up meanwhile, or something can't be written.
     over: AtomicBool,
+    /// Something arrived.
+    delivered: AtomicBool,
     /// Deliveries by path, each in the order of the events.
     lanes: Mutex<VecDeque<Vec<Arc<DeliveryRecord>>>>,
 }
@@ -90,7 +56,7 @@ pub(crate) fn deliver(vault: Arc<Vault>, taken: JobRecord) -> Doing {
         if !vault.may_send() {
             return later(&vault);
         }
-        let Ok(place) = vault.pace.begin(&target_id) else { return later(&vault) };
+        let Some(place) = vault.pace.begin(&taken.tenant_id, &target_id) else { return later(&vault) };
         let run = match prepare(&vault, &taken).await {
             Ok(Some(run)) => Arc::new(run),
             Ok(None) => return Ok(Next::Never),
@@ -99,7 +65,7 @@ pub(crate) fn deliver(vault: Arc<Vault>, taken: JobRecord) -> Doing {
         };
         let sent = send_all(&run).await;
         drop(place);
-        vault.pace.end(&target_id, run.stopwatch.elapsed());
+        vault.pace.end(&target_id, run.stopwatch.elapsed(), run.delivered.load(Ordering::Acquire));
         sent?;
         if !vault.may_send() {
             return later(&vault);
@@ -134,8 +100,9 @@ async fn prepare(vault: &Arc<Vault>, taken: &JobRecord) -> Result<Option<Run>> {
         let keys = vault.keyring.for_tenant(&vault.store, &scope, now)?;
         let secrets = Secrets::open(&keys, &target)?;
         let url = TargetUrl::parse(&target.url).map_err(Error::internal)?;
-        let (stopwatch, over, lanes) = (Stopwatch::start(), AtomicBool::new(false), Mutex::new(by_path(due)));
-        Ok(Some(Run { scope, target, url, secrets, stopwatch, over, lanes, vault }))
+        let (over, delivered) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (stopwatch, lanes) = (Stopwatch::start(), Mutex::new(by_path(due)));
+        Ok(Some(Run { scope, target, url, secrets, stopwatch, over, delivered, lanes, vault }))
     });
     prepared.await.map_err(Error::internal)?
 }
@@ -208,6 +175,9 @@ impl Run {
         let now = self.vault.clock.now();
         let headers = self.secrets.headers(&delivery.event_id, &delivery.event_type, &delivery.body, now);
         let attempted = self.vault.poster.post(&self.url, &headers, delivery.body.clone()).await;
+        if attempted.succeeded() {
+            self.delivered.store(true, Ordering::Release);
+        }
         let settled = self.vault.settle_delivery(&self.scope, found, attempted).await?;
         if settled.given_up {
             self.over.store(true, Ordering::Release);
@@ -233,26 +203,4 @@ async fn next(vault: &Arc<Vault>, scope: &TenantScope, target_id: String) -> Res
         return Ok(Next::At(now));
     }
     Ok(Next::At(due_at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slow_targets_have_half_of_the_places() {
-        let pace = Pace::default();
-        assert!(pace.begin("new").unwrap().is_none(), "nobody is slow before it was");
-        for number in 0..=SLOW_AT_A_TIME {
-            pace.end(&number.to_string(), SLOW_AFTER);
-        }
-        let held: Vec<_> = (0..SLOW_AT_A_TIME).map(|number| pace.begin(&number.to_string()).unwrap()).collect();
-        assert!(held.iter().all(Option::is_some));
-        let last = SLOW_AT_A_TIME.to_string();
-        assert!(pace.begin(&last).is_err() && pace.begin("new").unwrap().is_none());
-        drop(held);
-        assert!(pace.begin(&last).unwrap().is_some());
-        pace.end(&last, Duration::ZERO);
-        assert!(pace.begin(&last).unwrap().is_none(), "who was quick again is forgiven");
-    }
 }

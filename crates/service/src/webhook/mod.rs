@@ -6,6 +6,7 @@ pub(crate) mod destination;
 mod judge;
 mod listener;
 mod outcome;
+mod pace;
 mod post;
 mod queue;
 mod read;
@@ -32,9 +33,10 @@ pub use scaivault_store::webhook::{Filters, WebhookRecord as Webhook};
 pub use scaivault_store::webhook_delivery::DeliveryRecord;
 pub use trial::{TestWebhook, Trial};
 
-pub(crate) use deliver::{Pace, deliver};
+pub(crate) use deliver::deliver;
 pub(crate) use destination::{GivenUp, end_previous_secret};
 pub(crate) use listener::{Ear, listen};
+pub(crate) use pace::Pace;
 pub(crate) use post::Poster;
 pub(crate) use queue::{DeliveryIds, Queue};
 

@@ -126,6 +126,34 @@ async fn e_5_silence_is_a_failure_and_delays_nobody() {
     assert!(first["duration_ms"].as_i64().unwrap() >= 10_000);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_5_many_silent_receivers_of_one_tenant_delay_no_other() {
+    let silent = Receiver::start(&[], Answer::Silence).await;
+    let prompt = Receiver::start(&[], Answer::Status(200)).await;
+    let app = app().await;
+    let other = app.tenant("other").await;
+    for number in 0..60 {
+        let url = format!("{}/{number}", silent.url());
+        hook(&app.root(), &url, &["secret.created"], json!({})).await;
+    }
+    let healthy = json!({"name": "healthy", "url": prompt.url(), "secret": SECRET, "events": ["secret.created"]});
+    app.root().post("/v1/webhooks", healthy.clone()).in_tenant(&other).await.expect(201);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(std::sync::Arc::clone(&app.vault).run_jobs(stopped));
+    put(&app, "a").await;
+    silent.wait_for(32).await;
+    for number in 1..=3 {
+        let begun = Instant::now();
+        let path = format!("/v1/secrets/b/{number}");
+        app.root().put(&path, json!({"data": {"v": 1}})).in_tenant(&other).await.expect(201);
+        prompt.wait_for(number).await;
+        assert!(begun.elapsed() < Duration::from_secs(3), "the other tenant waited {:?}", begun.elapsed());
+    }
+    assert!(silent.most_at_once() <= 32, "{} at once", silent.most_at_once());
+    stop.send(true).unwrap();
+    running.await.unwrap();
+}
+
 #[tokio::test]
 async fn e_21_an_answer_without_end_costs_one_failed_attempt() {
     let receiver = Receiver::start(&[Answer::Endless], Answer::Status(200)).await;
