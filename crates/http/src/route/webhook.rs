@@ -8,8 +8,8 @@ use scaivault_domain::time::Timestamp;
 use scaivault_domain::webhook::{AddressRules, DeliveryStatus, MAX_PREVIOUS_SECRET_SECONDS, SECRET_BYTES, TargetUrl};
 use scaivault_service::page::Page;
 use scaivault_service::webhook::{
-    CreateWebhook, DeleteWebhook, DeliveryRecord, Filters, GetWebhook, ListDeliveries, ListWebhooks, Redeliver,
-    Redelivered, TestWebhook, Trial, UpdateWebhook, Webhook, WebhookDetails,
+    CreateWebhook, DeleteWebhook, DeliveryRecord, FilterChange, Filters, GetWebhook, ListDeliveries, ListWebhooks,
+    Redeliver, Redelivered, TestWebhook, Trial, UpdateWebhook, Webhook, WebhookDetails,
 };
 use scaivault_service::{Code, Error, FaultCode, Result};
 
@@ -83,32 +83,34 @@ fn events() -> List<Text> {
     List { item: Text::max(usize::MAX), count: 1..=MAX_EVENTS }
 }
 
-/// Replaced whole; `null` is none.
-fn filters(reader: Patch<ObjectReader<'_>>) -> Option<Filters> {
+/// Merged field by field; `null` takes one away, or all of them.
+fn filters(reader: Patch<ObjectReader<'_>>) -> FilterChange {
     let mut reader = match reader {
-        Patch::Absent => return None,
-        Patch::Null => return Some(Filters::default()),
+        Patch::Absent => return FilterChange::default(),
+        Patch::Null => return FilterChange::none(),
         Patch::Set(reader) => reader,
     };
     let faults = reader.faults();
-    let prefix = reader.patch("path_prefix", &Text::max(usize::MAX)).set();
-    let path_prefix = prefix.and_then(|text| {
+    let prefix = |text: String| {
         let parsed = PathPrefix::parse(&text);
         faults.take(parsed.map_err(|error| invalid_path(&error).with("field", "filters.path_prefix"))).map(|_| text)
-    });
-    let wanted = reader.patch("secret_type", &Text::max(64)).set();
-    let secret_type = wanted.and_then(|text| {
+    };
+    let secret_type = |text: String| {
         let unknown = || {
             let known: Vec<&str> = SecretType::ALL.iter().map(|one| one.as_str()).collect();
             Error::new(Code::InvalidSecretType, format!("secret_type must be one of {}", known.join(", ")))
                 .with("field", "filters.secret_type")
         };
         faults.take(SecretType::parse(&text).ok_or_else(unknown)).map(|known| known.as_str().to_owned())
-    });
+    };
+    let given = reader.patch("path_prefix", &Text::max(usize::MAX)).into_change();
+    let path_prefix = given.map(|text| text.and_then(prefix));
+    let given = reader.patch("secret_type", &Text::max(64)).into_change();
+    let secret_type = given.map(|text| text.and_then(secret_type));
     let tag = Text::chars(1..=64).controls(Controls::None);
-    let tags = reader.patch("tags", &List { item: tag, count: 0..=MAX_TAGS }).set();
+    let tags = reader.patch("tags", &List { item: tag, count: 0..=MAX_TAGS }).into_change();
     reader.finish();
-    Some(Filters { path_prefix, secret_type, tags })
+    FilterChange { path_prefix, secret_type, tags }
 }
 
 pub(crate) fn list(input: &Input<'_>) -> Result<ListWebhooks> {
@@ -128,7 +130,8 @@ pub(crate) fn create(input: &Input<'_>) -> Result<CreateWebhook> {
     let url = body.require("url", &Target(&input.vault.settings().webhook_addresses));
     let secret = body.require("secret", &SigningSecret);
     let events = body.require("events", &events()).and_then(|texts| patterns(texts, "events", &faults));
-    let filters = filters(body.patch_nested("filters")).unwrap_or_default();
+    let mut filters = Filters::default();
+    self::filters(body.patch_nested("filters")).apply(&mut filters);
     let enabled = body.patch("enabled", &Boolean).set().unwrap_or(true);
     previous_secret_ttl(&mut body, false);
     body.finish();

@@ -42,11 +42,40 @@ pub struct UpdateWebhook {
     /// How long the secret before it signs too; a day unless given.
     pub previous_secret_ttl_seconds: Option<i64>,
     pub events: Option<EventPatterns>,
-    pub filters: Option<Filters>,
+    pub filters: FilterChange,
     /// `true` also resets how it went so far.
     pub enabled: Option<bool>,
     /// See [`CreateWebhook::verdict`].
     pub verdict: Result<()>,
+}
+
+/// Changes of filters, field by field; `Some(None)` takes one away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilterChange {
+    pub path_prefix: Option<Option<String>>,
+    pub secret_type: Option<Option<String>>,
+    pub tags: Option<Option<Vec<String>>>,
+}
+
+impl FilterChange {
+    /// Takes all of them away.
+    pub fn none() -> Self {
+        Self { path_prefix: Some(None), secret_type: Some(None), tags: Some(None) }
+    }
+
+    /// Lays them over `filters`; whether there are any.
+    pub fn apply(&self, filters: &mut Filters) -> bool {
+        if let Some(path_prefix) = &self.path_prefix {
+            filters.path_prefix.clone_from(path_prefix);
+        }
+        if let Some(secret_type) = &self.secret_type {
+            filters.secret_type.clone_from(secret_type);
+        }
+        if let Some(tags) = &self.tags {
+            filters.tags.clone_from(tags);
+        }
+        *self != Self::default()
+    }
 }
 
 /// `DELETE /v1/webhooks/{id}`: its deliveries go too, and its id from the rotation policies that name it.
@@ -147,8 +176,7 @@ impl UpdateWebhook {
             record.events = events.texts().to_vec();
             changed.push("events");
         }
-        if let Some(filters) = &self.filters {
-            record.filters.clone_from(filters);
+        if self.filters.apply(&mut record.filters) {
             changed.push("filters");
         }
         changed

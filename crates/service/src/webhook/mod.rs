@@ -26,7 +26,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::Happening;
 use crate::vault::Vault;
 
-pub use change::{CreateWebhook, DeleteWebhook, UpdateWebhook};
+pub use change::{CreateWebhook, DeleteWebhook, FilterChange, UpdateWebhook};
 pub use read::{GetWebhook, ListDeliveries, ListWebhooks, WebhookDetails};
 pub use redeliver::{Redeliver, Redelivered};
 pub use scaivault_store::webhook::{Filters, WebhookRecord as Webhook};

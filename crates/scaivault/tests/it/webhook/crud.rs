@@ -105,7 +105,7 @@ async fn a_patch_changes_what_it_names() {
     let change = json!({"name": "c", "url": "https://other.invalid/", "events": ["secret.*"], "enabled": false,
         "filters": {"path_prefix": "x"}});
     let changed = root.patch(&one, change).await.expect(200).json();
-    assert_eq!(changed["filters"], json!({"path_prefix": "x"}));
+    assert_eq!(changed["filters"], json!({"path_prefix": "x", "tags": ["prod"]}), "merged");
     assert_eq!((&changed["name"], &changed["status"]), (&json!("c"), &json!("disabled")));
     assert_eq!(changed["updated_at"], "2026-05-01T10:01:00Z");
     let cleared = root.patch(&one, json!({"filters": null, "enabled": null})).await.expect(200).json();
@@ -119,6 +119,29 @@ async fn a_patch_changes_what_it_names() {
     assert_eq!(rest["webhooks"][0]["name"], "c");
     root.delete(&one).await.expect(204);
     root.get(&one).await.expect_error(404, "webhook_not_found");
+}
+
+#[tokio::test]
+async fn filters_are_merged_field_by_field() {
+    let receiver = Receiver::start(&[], Answer::Status(200)).await;
+    let app = app().await;
+    let root = app.root();
+    let all = json!({"path_prefix": "app/", "secret_type": "kv", "tags": ["prod"]});
+    let id = hook(&root, &receiver.url(), &["secret.*"], json!({"filters": all})).await;
+    let one = format!("/v1/webhooks/{id}");
+    let patch = async |filters: Value| root.patch(&one, json!({"filters": filters})).await;
+    assert_eq!(patch(json!({})).await.expect(200).json()["filters"], all);
+    patch(json!({"secret_type": "nothing"})).await.expect_error(400, "invalid_secret_type");
+    patch(json!({"path_prefix": "a b"})).await.expect_error(400, "invalid_path");
+    let without_tags = patch(json!({"tags": null})).await.expect(200).json();
+    assert_eq!(without_tags["filters"], json!({"path_prefix": "app/", "secret_type": "kv"}));
+    let other_prefix = patch(json!({"path_prefix": "b", "secret_type": null})).await.expect(200).json();
+    assert_eq!(other_prefix["filters"], json!({"path_prefix": "b"}));
+    put(&app, "app/x").await;
+    put(&app, "b/x").await;
+    app.settle().await;
+    assert_eq!(paths(&receiver.got()), ["b/x"]);
+    assert_eq!(patch(Value::Null).await.expect(200).json()["filters"], json!({}));
 }
 
 #[tokio::test]
