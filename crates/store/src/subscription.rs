@@ -29,7 +29,7 @@ pub struct SubscriptionRecord {
     pub tags: Vec<String>,
     pub delivery: Delivery,
     pub enabled: bool,
-    /// Only events behind this one are for it; see [`crate::event::last_id`].
+    /// Only events behind this one are for it; see [`crate::event::last_id`]. Rises with what is pushed out of a full buffer.
     pub start_id: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -177,7 +177,7 @@ pub fn update(tx: &mut WriteTx<'_>, scope: &TenantScope, record: &SubscriptionRe
     let (_, buffer_size) = delivery_columns(record.delivery);
     tx.connection()?.execute(
         "UPDATE subscription SET name = $3, paths = $4, events = $5, secret_type = $6, tags = $7, buffer_size = $8, enabled = $9,
-           start_id = $10, updated_at = $11
+           start_id = CASE WHEN start_id > $10 THEN start_id ELSE $10 END, updated_at = $11
          WHERE tenant_id = $1 AND id = $2",
         params![
             scope.tenant().as_str(),

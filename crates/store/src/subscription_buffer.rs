@@ -28,6 +28,9 @@ pub fn add(tx: &mut WriteTx<'_>, buffer: Buffer<'_>, event_ids: &[&str], lapsed_
         )?;
     }
     count(tx, buffer, number(kept.len()), number(passed_over.len()))?;
+    if let Some(newest) = passed_over.last() {
+        begin_behind(tx, buffer, newest)?;
+    }
     trim(tx, buffer, lapsed_before)?;
     tx.changed(Change::Buffered { subscription_id: buffer.subscription_id.to_owned() });
     Ok(())
@@ -43,13 +46,34 @@ pub fn trim(tx: &mut WriteTx<'_>, buffer: Buffer<'_>, lapsed_before: &str) -> St
     if excess <= 0 {
         return Ok(());
     }
-    let gone = tx.connection()?.execute(
-        "DELETE FROM subscription_buffer WHERE tenant_id = $1 AND subscription_id = $2 AND event_id IN (
-           SELECT event_id FROM subscription_buffer WHERE tenant_id = $1 AND subscription_id = $2 ORDER BY event_id LIMIT $3)",
-        params![buffer.tenant_id, buffer.subscription_id, excess],
+    let newest = tx.first(
+        "SELECT event_id FROM subscription_buffer WHERE tenant_id = $1 AND subscription_id = $2 ORDER BY event_id
+         LIMIT 1 OFFSET $3",
+        params![buffer.tenant_id, buffer.subscription_id, excess.saturating_sub(1)],
+        |row| row.text(0),
     )?;
+    let keys = params![buffer.tenant_id, buffer.subscription_id];
+    let all = "DELETE FROM subscription_buffer WHERE tenant_id = $1 AND subscription_id = $2";
+    let gone = match &newest {
+        Some(newest) => {
+            begin_behind(tx, buffer, newest)?;
+            let up_to = params![buffer.tenant_id, buffer.subscription_id, newest];
+            tx.connection()?.execute(&format!("{all} AND event_id <= $3"), up_to)?
+        }
+        // More are counted than there are.
+        None => tx.connection()?.execute(all, keys)?,
+    };
     let gone = i64::try_from(gone).unwrap_or(i64::MAX);
     count(tx, buffer, gone.saturating_neg(), gone)
+}
+
+/// Notes the newest event that was pushed out: who wants to go on behind an earlier one missed something.
+fn begin_behind(tx: &mut WriteTx<'_>, buffer: Buffer<'_>, event_id: &str) -> StoreResult<()> {
+    tx.connection()?.execute(
+        "UPDATE subscription SET start_id = $3 WHERE tenant_id = $1 AND id = $2 AND start_id < $3",
+        params![buffer.tenant_id, buffer.subscription_id, event_id],
+    )?;
+    Ok(())
 }
 
 fn excess(tx: &mut WriteTx<'_>, buffer: Buffer<'_>) -> StoreResult<i64> {
@@ -92,6 +116,15 @@ pub fn after(
         params![scope.tenant().as_str(), subscription_id, after, lapsed_before, limit],
         event::read,
     )
+}
+
+/// Whether an event waits.
+pub fn holds(db: &mut impl Database, scope: &TenantScope, subscription_id: &str, event_id: &str) -> StoreResult<bool> {
+    let found = db.number(
+        "SELECT COUNT(*) FROM subscription_buffer WHERE tenant_id = $1 AND subscription_id = $2 AND event_id = $3",
+        params![scope.tenant().as_str(), subscription_id, event_id],
+    )?;
+    Ok(found > 0)
 }
 
 /// How many events were pushed out and not told of for good.

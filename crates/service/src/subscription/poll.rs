@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use scaivault_domain::access::Permit;
+use scaivault_domain::access::{Permit, TenantScope};
 use scaivault_domain::action::Action;
 use scaivault_store::event::EventRecord;
+use scaivault_store::subscription::SubscriptionRecord;
 use scaivault_store::{Lane, ReadView, subscription_buffer};
 use tokio::time::Instant;
 
@@ -22,6 +23,8 @@ use crate::vault::Vault;
 
 /// Rows of a buffer that are looked at in one go: some more than are wanted, for those that the owner no longer sees.
 const STEPS: std::ops::RangeInclusive<i64> = 50..=500;
+/// Rows that the owner does not see and that are passed over in a look like any other. One that meets more is a scan.
+const PASSED_OVER: usize = 1000;
 
 #[derive(Debug, Clone)]
 pub struct PollSubscription {
@@ -53,6 +56,8 @@ struct Look {
     /// Everything up to here was looked at before.
     after: String,
     max_events: usize,
+    /// It has a place for scans.
+    scans: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +65,27 @@ struct Looked {
     polled: Polled,
     /// The newest row that was looked at.
     reached: String,
+    /// It was given up, and takes a place for scans.
+    too_long: bool,
+}
+
+/// Whether nothing is lost of what followed an event: it waits, or what was taken out since, the owner took out itself.
+fn follows_on(
+    view: &mut ReadView<'_>,
+    scope: &TenantScope,
+    record: &SubscriptionRecord,
+    since: &str,
+    dropped: i64,
+) -> Result<bool> {
+    if subscription_buffer::holds(view, scope, &record.id, since)? {
+        return Ok(true);
+    }
+    // The newest one that was pushed out is not held any more. It may also be where the subscription began: then nothing is missing.
+    let begins = record.start_id.as_str();
+    if since < begins || (since == begins && dropped > 0) {
+        return Ok(false);
+    }
+    is_held(view, scope.tenant().as_str(), since)
 }
 
 tenant_operation!(Look, SubscriptionPoll, Looked);
@@ -74,7 +100,7 @@ impl Query for Look {
             Polled { dropped: subscription_buffer::dropped(view, scope, &record.id)?, ..Polled::default() };
         let mut reached = self.after.clone();
         if let (Some(since), true) = (&self.since_event_id, self.after.is_empty()) {
-            match is_held(view, scope.tenant().as_str(), since)? {
+            match follows_on(view, scope, &record, since, polled.dropped)? {
                 true => reached.clone_from(since),
                 false => polled.gap = true,
             }
@@ -84,11 +110,17 @@ impl Query for Look {
         let wanted = self.max_events.saturating_add(1);
         let step = one_more(self.max_events).clamp(*STEPS.start(), *STEPS.end());
         let mut seen: Vec<EventRecord> = Vec::new();
+        let mut looked_at: usize = 0;
         while seen.len() < wanted {
             let found = subscription_buffer::after(view, scope, &record.id, &reached, lapsed.as_str(), step)?;
             let Some(last) = found.last() else { break };
             reached.clone_from(&last.id);
+            looked_at = looked_at.saturating_add(found.len());
             seen.extend(found.into_iter().filter(|found| sight.sees(&found.event)));
+            if !self.scans && looked_at.saturating_sub(seen.len()) > PASSED_OVER {
+                cx.nothing_to_record();
+                return Ok(Looked { polled, reached, too_long: true });
+            }
         }
         polled.has_more = seen.len() > self.max_events;
         seen.truncate(self.max_events);
@@ -101,7 +133,7 @@ impl Query for Look {
                 cx.note("last_event_id", last.id.as_str());
             }
         }
-        Ok(Looked { polled, reached })
+        Ok(Looked { polled, reached, too_long: false })
     }
 }
 
@@ -120,8 +152,9 @@ impl Vault {
             since_event_id: poll.since_event_id,
             after: String::new(),
             max_events: poll.max_events,
+            scans: false,
         };
-        let first = self.query(&admitted, look.clone()).await?.output;
+        let first = self.look_into(&admitted, &look).await?;
         // Only now: it is the caller's own, and an older poll of it ends whatever this one finds.
         let turn = self.listening.begin_poll(&look.id);
         let (mut polled, gap) = (first.polled.clone(), first.polled.gap);
@@ -138,7 +171,7 @@ impl Vault {
                 Ok(caller) => Arc::new(caller),
                 Err(error) => return Err(self.refuse(&admitted, Action::SubscriptionPoll, None, error).await),
             };
-            let looked = self.query(&admitted, look.clone()).await?.output;
+            let looked = self.look_into(&admitted, &look).await?;
             (polled, look.after) = (looked.polled, looked.reached);
         }
         polled.gap = gap;
@@ -150,5 +183,15 @@ impl Vault {
                 .await?;
         }
         Ok(Answer { output: polled, outcome: Outcome::Done })
+    }
+
+    /// Scans take long; all at once they would take every read connection from those who read one row.
+    async fn look_into(self: &Arc<Self>, admitted: &Admitted, look: &Look) -> Result<Looked> {
+        let looked = self.query(admitted, look.clone()).await?.output;
+        if !looked.too_long {
+            return Ok(looked);
+        }
+        let _place = self.scans.acquire().await.ok();
+        Ok(self.query(admitted, Look { scans: true, ..look.clone() }).await?.output)
     }
 }

@@ -63,6 +63,65 @@ async fn dropped_events_are_told_until_something_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn who_goes_on_behind_what_was_pushed_out_hears_of_a_gap() {
+    let app = TestApp::new().await;
+    let mia = listener(&app, "mia", "**").await;
+    let id = with_buffer(&mia, 3).await;
+    write_numbers(&app, 1..=3).await;
+    app.settle().await;
+    let first = ids(&poll(&mia, &id).await);
+    let since = async |event_id: &str| {
+        let target = format!("{SUBSCRIPTIONS}/{id}/poll?timeout=0&since_event_id={event_id}");
+        mia.get(&target).await.expect(200).json()
+    };
+    assert_eq!(since(&first[0]).await.get("gap"), None, "it is held");
+    write_numbers(&app, 4..=5).await;
+    app.settle().await;
+    for gone in &first[..2] {
+        let polled = since(gone).await;
+        assert_eq!((numbers(&polled), &polled["gap"]), (vec![3, 4, 5], &json!(true)));
+        assert_eq!(polled["dropped"], 2);
+    }
+    let held = since(&first[2]).await;
+    assert_eq!((numbers(&held), held.get("gap"), &held["dropped"]), (vec![4, 5], None, &json!(2)));
+    // What the owner took out itself is no gap; what it did not, still is.
+    acknowledge(&mia, &id, &first[2..]).await;
+    let acknowledged = since(&first[2]).await;
+    assert_eq!((numbers(&acknowledged), acknowledged.get("gap")), (vec![4, 5], None));
+    let gone = since(&first[0]).await;
+    assert_eq!((numbers(&gone), &gone["gap"], gone.get("dropped")), (vec![4, 5], &json!(true), None));
+    // More at once than there is room for, and a buffer that is made smaller.
+    let fourth = ids(&acknowledged)[0].clone();
+    write_numbers(&app, 6..=11).await;
+    app.settle().await;
+    let polled = since(&fourth).await;
+    assert_eq!((numbers(&polled), &polled["gap"]), (vec![9, 10, 11], &json!(true)));
+    let ninth = ids(&polled)[0].clone();
+    mia.patch(&format!("{SUBSCRIPTIONS}/{id}"), json!({"delivery": {"buffer_size": 1}})).await.expect(200);
+    let polled = since(&ninth).await;
+    assert_eq!((numbers(&polled), &polled["gap"]), (vec![11], &json!(true)));
+}
+
+#[tokio::test]
+async fn a_long_buffer_that_its_owner_does_not_see_is_looked_through() {
+    let app = TestApp::new().await;
+    let root = app.root();
+    let mia = app.user("mia", super::SCOPES, &[]).await;
+    let rules = |pattern: &str| json!({"rules": [{"path_pattern": pattern, "permissions": ["list"]}]});
+    let policy = app.policy_in("tnt_default", "p", &[("**", &["list"])], &[("user", &mia.id)]).await;
+    let id = with_buffer(&mia, 2000).await;
+    for _ in 0..1501 {
+        root.put("/v1/secrets/hidden", json!({"data": {}})).await;
+    }
+    write(&app, "seen").await;
+    app.settle().await;
+    root.patch(&format!("/v1/policies/{policy}"), rules("seen")).await.expect(200);
+    assert_eq!(paths(&poll(&mia, &id).await), ["seen"]);
+    root.patch(&format!("/v1/policies/{policy}"), rules("other")).await.expect(200);
+    assert_eq!(poll(&mia, &id).await["events"], json!([]));
+}
+
+#[tokio::test]
 async fn a_smaller_buffer_drops_at_once() {
     let app = TestApp::new().await;
     let mia = listener(&app, "mia", "**").await;
