@@ -1,6 +1,7 @@
 //! `scaivault run`: secrets as variables of one process.
 
 mod child;
+mod obeyed;
 mod variables;
 
 use std::ffi::OsString;
@@ -10,7 +11,7 @@ use clap::Args;
 
 use crate::cli::session::Session;
 use crate::failure::Failure;
-use variables::Wish;
+use variables::{Below, Wish};
 
 /// Run a command with secrets in its environment, and nowhere else
 ///
@@ -20,7 +21,8 @@ use variables::Wish;
 #[command(after_help = "\
 NAME=PATH without #FIELD takes the field called like NAME in lower case, else the only one. --prefix takes every field of
 every secret below: `app/db` with a field `password` below the prefix `app/` becomes DB_PASSWORD. Whoever may write below a
-prefix chooses these names, so variables that programs obey (PATH, LD_PRELOAD and the like) are refused; --env may set them.
+prefix chooses these names, so variables that programs obey (PATH, LD_PRELOAD, HTTPS_PROXY and the like) are refused, and so are
+variables that are set already, unless --override is given; --env may set any.
 More wishes, one a line as for --env, may stand in the variable SECRETS.
 
 Examples:
@@ -34,6 +36,9 @@ pub(crate) struct Run {
     /// Every secret whose path begins so
     #[arg(long)]
     prefix: Option<String>,
+    /// Let secrets of --prefix replace variables that are set already
+    #[arg(long = "override", requires = "prefix")]
+    overrides: bool,
     /// Leave SCAIVAULT_TOKEN and the other credentials of this program in the command's environment
     #[arg(long)]
     keep_token: bool,
@@ -48,7 +53,8 @@ impl Run {
         if wishes.is_empty() && self.prefix.is_none() {
             return Err(Failure::usage("give --env or --prefix: without them there is nothing to do but the command"));
         }
-        let variables = variables::fetch(session, &wishes, self.prefix.as_deref()).await?;
+        let below = self.prefix.as_deref().map(|prefix| Below { prefix, overrides: self.overrides });
+        let variables = variables::fetch(session, &wishes, below).await?;
         child::run(&self.command, &variables, self.keep_token).await
     }
 }

@@ -74,5 +74,26 @@ fn variables_are_set_for_one_process() {
     touch("run", 5);
     bench.ok("secrets write evil/ld preload=/tmp/x.so");
     assert!(touch("run --prefix evil/", 5).contains("LD_PRELOAD"));
+    bench.ok("secrets write proxied/https proxy=http://x.example");
+    assert!(touch("run --prefix proxied/", 5).contains("HTTPS_PROXY"));
     bench.nobody().words("run --env A=app/api -- true").fails(2);
+}
+
+#[test]
+fn a_variable_that_is_set_is_not_replaced_unasked() {
+    let bench = Bench::start();
+    bench.ok("secrets write app/db user=u password=p");
+    let run = |line: &str| bench.cli().var("DB_USER", "mine").var("DB_PASSWORD", "").words(line);
+    let refused = run("run --prefix app/ -- true").fails(5);
+    assert!(refused.contains("DB_USER") && refused.contains("--override"), "{refused}");
+    let echo = |line: &str| run(line).words("-- sh -c").arg("echo $DB_USER $DB_PASSWORD").ok();
+    assert_eq!(echo("run --prefix app/ --override"), "u p\n");
+    // Named by whoever runs the command, so it may be replaced, and even be one that programs obey.
+    assert_eq!(echo("run --prefix app/ --env DB_USER=app/db#password"), "p p\n");
+    bench.ok("secrets write tool/git editor=true");
+    assert!(run("run --prefix tool/ -- true").fails(5).contains("GIT_EDITOR"));
+    run("run --prefix tool/ --override -- true").fails(5);
+    let named = run("run --prefix tool/ --env GIT_EDITOR=tool/git#editor -- sh -c").arg("echo $GIT_EDITOR").ok();
+    assert_eq!(named, "true\n");
+    run("run --override --env A=app/db#user -- true").fails(5);
 }

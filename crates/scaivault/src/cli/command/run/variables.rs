@@ -6,6 +6,7 @@ use std::str::FromStr;
 use scaivault_crypto::bytes::SecretString;
 use scaivault_domain::path::SecretPath;
 
+use super::obeyed::is_obeyed;
 use crate::cli::client::{Answer, Body, get};
 use crate::cli::command::batch::read_request;
 use crate::cli::command::secrets::read::missing;
@@ -17,26 +18,6 @@ use crate::failure::Failure;
 
 /// As many paths as one request may name.
 const PATHS_A_REQUEST: usize = 100;
-
-/// Programs obey these, or run what they name. Somebody who may write a secret must not be able to set them.
-const OBEYED: [&str; 16] = [
-    "PATH",
-    "HOME",
-    "SHELL",
-    "IFS",
-    "ENV",
-    "BASH_ENV",
-    "PROMPT_COMMAND",
-    "NODE_OPTIONS",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "PERL5LIB",
-    "PERL5OPT",
-    "RUBYLIB",
-    "RUBYOPT",
-    "JAVA_TOOL_OPTIONS",
-    "CLASSPATH",
-];
 
 /// `NAME=path[#field]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,14 +59,32 @@ pub(super) fn from_environment() -> Result<Vec<Wish>, Failure> {
 
 pub(super) type Variables = BTreeMap<String, SecretString>;
 
+/// Everything below a prefix.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Below<'a> {
+    pub(super) prefix: &'a str,
+    /// Whether its secrets may replace variables that are there already.
+    pub(super) overrides: bool,
+}
+
 /// Reads what is wished for. All of it or nothing.
-pub(super) async fn fetch(session: &Session, wishes: &[Wish], prefix: Option<&str>) -> Result<Variables, Failure> {
+pub(super) async fn fetch(
+    session: &Session,
+    wishes: &[Wish],
+    everything: Option<Below<'_>>,
+) -> Result<Variables, Failure> {
     let mut variables = Variables::new();
-    if let Some(prefix) = prefix {
+    if let Some(Below { prefix, overrides }) = everything {
+        let is_set = |name: &str| !overrides && variable(name).is_some();
         let paths = below(session, prefix).await?;
         read(session, &paths, |path, data| {
             for (field, value) in data.iter() {
-                let name = derived(path.as_str().strip_prefix(prefix).unwrap_or(path.as_str()), field)?;
+                let name = derived(path.as_str().strip_prefix(prefix).unwrap_or(path.as_str()), field);
+                // Whoever runs the command said what this one is to be.
+                if wishes.iter().any(|wish| wish.name == name) {
+                    continue;
+                }
+                check(&name, is_set)?;
                 if variables.insert(name.clone(), text(&name, &bare(value))?).is_some() {
                     return Err(Failure::usage(format!(
                         "two secrets below {prefix} make the variable {name}: use --env"
@@ -135,18 +134,27 @@ fn text(name: &str, value: &str) -> Result<SecretString, Failure> {
 }
 
 /// The variable for a field of a secret below a prefix.
-fn derived(rest: &str, field: &str) -> Result<String, Failure> {
+fn derived(rest: &str, field: &str) -> String {
     let joined = [rest.trim_matches('/'), field].join("_");
     let joined = joined.trim_start_matches('_');
     let name: String =
         joined.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' }).collect();
-    let name = if is_name(&name) { name } else { format!("_{name}") };
-    if OBEYED.contains(&name.as_str()) || name.starts_with("LD_") || name.starts_with("DYLD_") {
+    if is_name(&name) { name } else { format!("_{name}") }
+}
+
+/// Whether a variable may be set by whoever may write a secret.
+fn check(name: &str, is_set: impl Fn(&str) -> bool) -> Result<(), Failure> {
+    if is_obeyed(name) {
         return Err(Failure::usage(format!(
             "a secret below the prefix would set {name}, which programs obey: use --env"
         )));
     }
-    Ok(name)
+    if is_set(name) {
+        return Err(Failure::usage(format!(
+            "a secret below the prefix would replace {name}, which is set already: use --env for it, or --override for all"
+        )));
+    }
+    Ok(())
 }
 
 async fn below(session: &Session, prefix: &str) -> Result<Vec<SecretPath>, Failure> {
@@ -210,13 +218,20 @@ mod tests {
     }
 
     #[test]
-    fn names_below_a_prefix_are_derived_and_never_obeyed() {
-        assert_eq!(derived("db", "password").unwrap(), "DB_PASSWORD");
-        assert_eq!(derived("/db-1/x.y", "key").unwrap(), "DB_1_X_Y_KEY");
-        assert_eq!(derived("", "token").unwrap(), "TOKEN");
-        assert_eq!(derived("2fa", "seed").unwrap(), "_2FA_SEED");
-        for (rest, field) in [("ld", "preload"), ("", "path"), ("node", "options"), ("dyld", "x")] {
-            assert_eq!(derived(rest, field).unwrap_err().exit_code, 5);
+    fn names_below_a_prefix_are_derived() {
+        assert_eq!(derived("db", "password"), "DB_PASSWORD");
+        assert_eq!(derived("/db-1/x.y", "key"), "DB_1_X_Y_KEY");
+        assert_eq!(derived("", "token"), "TOKEN");
+        assert_eq!(derived("2fa", "seed"), "_2FA_SEED");
+    }
+
+    #[test]
+    fn what_is_obeyed_or_set_is_refused() {
+        for (rest, field) in [("ld", "preload"), ("", "path"), ("node", "options"), ("dyld", "x"), ("https", "proxy")] {
+            assert_eq!(check(&derived(rest, field), |_| false).unwrap_err().exit_code, 5);
         }
+        assert!(check("DB_PASSWORD", |_| false).is_ok());
+        let refused = check("DB_PASSWORD", |name| name == "DB_PASSWORD").unwrap_err();
+        assert!(refused.exit_code == 5 && refused.line.contains("--override"), "{}", refused.line);
     }
 }
