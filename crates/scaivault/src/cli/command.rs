@@ -94,7 +94,7 @@ impl ClientCommand {
             Self::Rotation(group) => group.with(early, rotation::Rotation::run).await,
             Self::SecretPolicies(group) => group.perform(early).await,
             Self::Audit(group) => group.with(early, audit::Audit::run).await,
-            Self::Webhooks(group) => group.perform(early).await,
+            Self::Webhooks(group) => group.with(early, webhooks::Webhooks::run).await,
             Self::Subscriptions(group) => group.perform(early).await,
             Self::Auth(group) => done(auth::run(group.command, &group.shared.after(early)).await),
             Self::Config(group) => done(config::run(&group.command, &group.shared.after(early))),

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::shared::{FromFile, signed, something};
-use crate::cli::client::{Body, Id, Page, delete, get, patch, post};
+use crate::cli::client::{Answer, Body, Id, Page, delete, get, patch, post};
 use crate::cli::plan::{Plan, Planned};
+use crate::cli::session::Session;
+use crate::cli::show::json::{Object, bare};
 use crate::failure::Failure;
 
 const BASE: &str = "/v1/webhooks";
@@ -104,6 +106,33 @@ impl Fields {
             .maybe("enabled", self.enabled);
         signed(body, self.secret_file)
     }
+}
+
+impl Webhooks {
+    pub(super) async fn run(self, session: Session) -> Result<(), Failure> {
+        let tested = match &self {
+            Self::Test { id } => Some(id.to_string()),
+            _ => None,
+        };
+        let mut plan = self.plan()?;
+        let Some(id) = tested else { return session.perform(plan).await };
+        let answer = session.client.send(&plan.request).await?;
+        session.show(&answer, &mut plan.show)?;
+        arrived(&answer, &id)
+    }
+}
+
+/// The request for a test succeeds even if the delivery does not. The command does not.
+fn arrived(answer: &Answer, id: &str) -> Result<(), Failure> {
+    let tested: Object<'_> = answer.read()?;
+    if tested.string("status").as_deref() == Some("success") {
+        return Ok(());
+    }
+    let why = match tested.get("response_code").map(bare).filter(|code| code != "null") {
+        Some(code) => format!("the receiver answered {code}"),
+        None => "there was no answer".to_owned(),
+    };
+    Err(Failure::general(format!("the test delivery failed: {why}; `scaivault webhooks deliveries {id}` says more")))
 }
 
 impl Planned for Webhooks {

@@ -71,6 +71,28 @@ fn rotations_are_due_done_and_remembered() {
 }
 
 #[test]
+fn a_test_that_does_not_arrive_is_a_failure() {
+    let bench = Bench::start_with(&[
+        ("WEBHOOK_ALLOW_HTTP", "true".as_ref()),
+        ("WEBHOOK_ALLOWED_CIDRS", "127.0.0.0/8".as_ref()),
+    ]);
+    let (receiver, received) = scripted(vec![answer("500 Internal Server Error", "", "")]);
+    let secret = bench.file("hook.secret", "0123456789abcdef0123456789abcdef\n");
+    let create = format!("webhooks create --json --name ops --endpoint {receiver}/x --event secret.*");
+    let made: Value = serde_json::from_str(&bench.cli().words(&create).arg("--secret-file").arg(&secret).ok()).unwrap();
+    let test = format!("webhooks test {}", made["id"].as_str().unwrap());
+    let failed = bench.cli().words(&test).fails(1);
+    assert!(failed.contains("the receiver answered 500") && failed.lines().count() == 1, "{failed}");
+    received.recv().unwrap();
+    // The receiver is gone by now. The answer is shown all the same.
+    let output = bench.cli().words(&test).arg("--json").output();
+    assert_eq!(output.status.code(), Some(1));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&shown["status"], &shown["response_code"]), (&Value::from("failed"), &Value::Null));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there was no answer"));
+}
+
+#[test]
 fn webhooks_are_made_tested_and_ended() {
     let bench = Bench::start_with(&[
         ("WEBHOOK_ALLOW_HTTP", "true".as_ref()),
