@@ -63,8 +63,10 @@ def check_kubernetes(objects, settings, user):
     given.update({each["name"]: each.get("value", "") for each in container["env"]})
     for name in given:
         must(name in settings, f"the manifests set {name}, which docs/operations.md does not know")
-    for name in ("BASE_URL", "NODE_ID", "DATABASE_URL_FILE"):
+    for name in ("BASE_URL", "DATABASE_URL_FILE"):
         must(name in given, f"several nodes need {name}")
+
+    must("NODE_ID" not in given, "a pod's name does not return: each new pod would begin chains of its own in the trail for ever")
 
     mounts = {each["mountPath"]: each for each in container["volumeMounts"]}
     volumes = {each["name"]: each for each in pod["volumes"]}

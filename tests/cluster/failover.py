@@ -128,8 +128,7 @@ def run(tally: Tally, arguments: argparse.Namespace, directory: pathlib.Path) ->
         load.end()
         site_checks(tally, site, nodes, ledger, rotations, receiver, listening)
     table(rounds, [node.name for node in nodes])
-    print(f"      failures of clients meanwhile: {dict(ledger.failures)}; the slowest: "
-          + ", ".join(f"{what} {took:.1f} s" for what, took in sorted(ledger.slowest_failure.items())), flush=True)
+    print(f"      failures of clients meanwhile: {ledger.failures_shown()}", flush=True)
 
 
 def site_checks(tally: Tally, site: Site, nodes: list[Node], ledger: Ledger, rotations: Rotations, receiver: Receiver,

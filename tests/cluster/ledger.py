@@ -38,6 +38,7 @@ class Ledger:
         self.slowest_failure: dict[str, float] = collections.defaultdict(float)
         self.total: collections.Counter[str] = collections.Counter()
         self.failures: collections.Counter[str] = collections.Counter()
+        self.samples: dict[str, str] = {}  # one of each kind of failure
         self.complaints: list[str] = []
 
     def complain(self, text: str) -> None:
@@ -76,9 +77,10 @@ class Ledger:
             self.total[action] += 1
             self.successes.append((now, node, action))
 
-    def failed(self, what: str, began: float) -> None:
+    def failed(self, what: str, began: float, sample: str = "") -> None:
         took = time.monotonic() - began
         with self.lock:
+            self.samples.setdefault(what, sample)
             self.failures[what] += 1
             self.slowest_failure[what] = max(self.slowest_failure[what], took)
 
@@ -98,6 +100,11 @@ class Ledger:
         moments = [begin, *times, end]
         return max(later - earlier for earlier, later in zip(moments, moments[1:]))
 
+    def failures_shown(self) -> str:
+        """How often which, and the slowest of each."""
+        shown = (f"{what} {number}x (at most {self.slowest_failure[what]:.1f} s)" for what, number in sorted(self.failures.items()))
+        return ", ".join(shown) or "none"
+
     def check_complaints(self) -> None:
         complaints, self.complaints = self.complaints, []
         expect(not complaints, f"{len(complaints)} complaints of clients, such as:\n" + "\n".join(complaints[:5]))
@@ -113,7 +120,7 @@ class Ledger:
             body = {"data": {"value": value}, "options": {"max_versions": MAX_VERSIONS}}
             answer = client.call("PUT", f"/v1/secrets/{path}", body, headers)
         except NO_ANSWER as error:
-            self.failed(f"write: {type(error).__name__}", began)
+            self.failed(f"write: {type(error).__name__}", began, str(error))
             return None
         if answer.status not in (200, 201):
             self._refused("write", node, path, answer, began)
@@ -129,7 +136,7 @@ class Ledger:
         try:
             answer = client.call("GET", f"/v1/secrets/{path}", headers={"Cache-Control": "no-cache"} if latest else None)
         except NO_ANSWER as error:
-            self.failed(f"read: {type(error).__name__}", began)
+            self.failed(f"read: {type(error).__name__}", began, str(error))
             return None
         if answer.status != 200:
             if answer.status != 404 or floor > 0:
@@ -143,7 +150,7 @@ class Ledger:
         return found["version"]
 
     def _refused(self, action: str, node: str, path: str, answer: object, began: float) -> None:
-        self.failed(f"{action}: {answer.status}", began)
+        self.failed(f"{action}: {answer.status}", began, str(answer))
         if answer.status != 503:
             self.complain(f"{node}: {action} of {path} answered {answer}")
         elif not (answer.headers["Retry-After"] or "").isdigit():

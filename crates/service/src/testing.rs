@@ -11,7 +11,7 @@ use scaivault_domain::audit::AuditAction;
 use scaivault_domain::path::SecretPath;
 use scaivault_domain::rate::RateLimits;
 use scaivault_domain::time::{Clock, ManualClock, Timestamp};
-use scaivault_store::{SqliteLocation, SqliteOptions, Store};
+use scaivault_testkit::{Engine, Raw, TestDatabase, off_thread};
 use tempfile::TempDir;
 
 use crate::admit::Admitted;
@@ -33,7 +33,15 @@ pub(crate) struct TestVault {
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<ManualClock>,
     token: String,
+    // Before the directory: its connections are closed before the files go.
+    database: TestDatabase,
     directory: TempDir,
+}
+
+impl Drop for TestVault {
+    fn drop(&mut self) {
+        off_thread(|| self.vault.store.close());
+    }
 }
 
 impl TestVault {
@@ -50,9 +58,9 @@ impl TestVault {
         let mut settings =
             Settings { audit_checkpoint_file: Some(directory.path().join("checkpoints")), ..Settings::default() };
         change(&mut settings);
-        let file = directory.path().join("scaivault.db");
+        let database = TestDatabase::new(Engine::of_this_run(), directory.path());
         let vault = Vault::new(Parts {
-            store: Store::open_sqlite(&SqliteOptions { location: SqliteLocation { file } }).unwrap(),
+            store: off_thread(|| database.open()),
             provider: provider(directory.path()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy::new()),
@@ -60,10 +68,8 @@ impl TestVault {
             limiter: RateLimiter::new(&RateLimits::disabled()),
             throttle: None,
         });
-        // On a thread of its own: starting blocks, and the tests are async.
-        let starting = Arc::clone(&vault);
-        let first = std::thread::spawn(move || starting.start().unwrap().unwrap()).join().unwrap();
-        Self { vault, clock, token: first.token.expose().to_owned(), directory }
+        let first = off_thread(|| vault.start()).unwrap().unwrap();
+        Self { vault, clock, token: first.token.expose().to_owned(), database, directory }
     }
 
     pub(crate) fn checkpoint_file(&self) -> PathBuf {
@@ -71,15 +77,17 @@ impl TestVault {
     }
 
     /// A connection behind the server's back.
+    pub(crate) fn raw(&self) -> Raw {
+        self.database.raw()
+    }
+
+    /// Changes the database behind the server's back.
     pub(crate) fn tamper(&self, sql: &str) {
-        let connection = rusqlite::Connection::open(self.directory.path().join("scaivault.db")).unwrap();
-        connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-        connection.execute_batch(sql).unwrap();
+        self.raw().batch(sql);
     }
 
     pub(crate) fn count(&self, sql: &str) -> i64 {
-        let connection = rusqlite::Connection::open(self.directory.path().join("scaivault.db")).unwrap();
-        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        self.raw().count(sql)
     }
 
     pub(crate) fn meta(&self) -> RequestMeta {

@@ -43,6 +43,23 @@ pub enum Order {
     UpdatedAt,
 }
 
+/// A scan is read in parts, because an engine may send a whole answer before its first row can be looked at. Most readers stop within
+/// the first.
+const FIRST_PART: i64 = 256;
+const LARGEST_PART: i64 = 4096;
+
+impl Order {
+    /// Where a scan that saw this secret goes on.
+    fn place(self, record: &SecretRecord) -> After {
+        let path = record.path.clone();
+        match (self, record.expires_at) {
+            (Self::ExpiresAt, Some(expires_at)) => After::TimeAndPath(expires_at, path),
+            (Self::UpdatedAt, _) => After::TimeAndPath(record.updated_at, path),
+            (Self::Path | Self::ExpiresAt, _) => After::Path(path),
+        }
+    }
+}
+
 /// Hands over the secrets below `prefix` that meet `criteria`, in `order`, until `each` answers `false`.
 pub fn scan(
     db: &mut impl Database,
@@ -54,10 +71,31 @@ pub fn scan(
     now: Timestamp,
     mut each: impl FnMut(SecretRecord) -> StoreResult<bool>,
 ) -> StoreResult<()> {
-    let mut select = Select::new(scope, prefix, criteria, order, after, now);
     let columns: Vec<String> = secret::COLUMNS.split(", ").map(|column| format!("s.{}", column.trim())).collect();
-    let sql = select.text(&columns.join(", "), true);
-    db.connection()?.query(&sql, &select.params(), &mut |row| each(secret::read(row)?))
+    let columns = columns.join(", ");
+    let (mut after, mut part) = (after.cloned(), FIRST_PART);
+    loop {
+        let mut select = Select::new(scope, prefix, criteria, order, after.as_ref(), now);
+        let sql = format!("{} LIMIT {part}", select.text(&columns, true));
+        let (mut found, mut last) = (0, None);
+        db.connection()?.query(&sql, &select.params(), &mut |row| {
+            let record = secret::read(row)?;
+            found += 1;
+            if found == part {
+                last = Some(order.place(&record));
+            }
+            let goes_on = each(record)?;
+            if !goes_on {
+                last = None;
+            }
+            Ok(goes_on)
+        })?;
+        if last.is_none() {
+            return Ok(());
+        }
+        after = last;
+        part = (part * 4).min(LARGEST_PART);
+    }
 }
 
 /// How many secrets below `prefix` meet `criteria`.
@@ -181,11 +219,13 @@ impl<'a> Select<'a> {
         if let Some(start) = criteria.updated_from {
             self.compare("s.updated_at", ">=", Bound::Int(start.as_micros()));
         }
-        let now = self.bind(Bound::Int(now.as_micros()));
+        // Each is bound where it is named: PostgreSQL takes no value that its statement does not use.
         if !criteria.include_expired {
+            let now = self.bind(Bound::Int(now.as_micros()));
             self.conditions.push(format!("(s.expires_at IS NULL OR s.expires_at > {now})"));
         }
         if criteria.include_deleted {
+            let now = self.bind(Bound::Int(now.as_micros()));
             self.conditions.push(format!("(s.deleted_at IS NULL OR s.recoverable_until > {now})"));
         } else {
             self.conditions.push("s.deleted_at IS NULL".to_owned());

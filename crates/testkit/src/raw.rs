@@ -1,6 +1,6 @@
 //! A look into the database, or a hand in it, behind the server's back.
 //!
-//! Statements are plain SQL that both engines take. Bytes are written `x'00ff'`; what else the engines say differently has a method.
+//! Statements are plain SQL that both engines take. Bytes are written `x'00ff'` or `zeroblob(32)`; what else the engines say differently has a method.
 
 mod postgres;
 

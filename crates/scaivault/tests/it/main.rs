@@ -7,6 +7,7 @@ mod batch;
 mod check;
 mod cli;
 mod convention;
+mod database_copy;
 mod event;
 mod identity;
 mod life;

@@ -39,7 +39,7 @@ async fn details_and_metrics_ask_for_one() {
     app.vault.write_checkpoints(true).await.unwrap();
     let detailed = app.root().get("/v1/health/detailed").await.expect(200).json();
     assert_eq!(detailed["status"], "healthy");
-    assert_eq!(detailed["checks"]["database"]["engine"], "sqlite");
+    assert_eq!(detailed["checks"]["database"]["engine"], app.vault.store().engine_name());
     assert_eq!(detailed["checks"]["encryption"]["provider"], "file");
     let metrics = app.root().get("/v1/metrics").await.expect(200);
     assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));

@@ -7,7 +7,6 @@ use scaivault_domain::path::{PathPrefix, SecretPath};
 use super::*;
 use crate::error::Code;
 use crate::testing::{TENANT, TestVault};
-use scaivault_store::audit::Chain;
 
 impl TestVault {
     fn verify(&self) -> VerifyReport {
@@ -148,8 +147,9 @@ async fn a_chain_rewritten_before_its_checkpoint_does_not_fit_it() {
     test.vault.write_checkpoints(true).await.unwrap();
     // The newest entry's own hash is made to fit its new content; only the checkpoint knows better.
     let entry = test.vault.store.read(|view| {
+        let chain = scaivault_store::audit::chains_of(view, TENANT).unwrap().remove(0);
         let mut found = None;
-        scaivault_store::audit::walk(view, &Chain::embedded(TENANT), 3, 3, 1, |_, stored| {
+        scaivault_store::audit::walk(view, &chain, 3, 3, 1, |_, stored| {
             found = Some(stored?.entry);
             Ok(true)
         })

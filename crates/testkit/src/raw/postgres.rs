@@ -133,25 +133,32 @@ fn cell(row: &Row, column: usize) -> Cell {
     found.unwrap_or(Cell::Null)
 }
 
-/// `x'00ff'` is how tests write bytes.
+/// `x'00ff'` and `zeroblob(2)` are how tests write bytes.
 fn for_postgres(sql: &str) -> String {
-    let mut text = String::with_capacity(sql.len());
-    let mut rest = sql;
+    let mut parts = sql.split("zeroblob(");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (count, after) = part.split_once(')').expect("a number of bytes");
+        text.push_str(&super::blob(&vec![0; count.parse().expect("a number of bytes")]));
+        text.push_str(after);
+    }
+    let mut done = String::with_capacity(text.len());
+    let mut rest = text.as_str();
     while let Some((before, from)) = rest.split_once("x'") {
-        text.push_str(before);
-        let named = before.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '_');
+        done.push_str(before);
+        let in_a_word = before.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '_');
         match from.split_once('\'') {
-            Some((digits, after)) if !named && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
-                text.push_str(&format!("'\\x{digits}'::bytea"));
+            Some((digits, after)) if !in_a_word && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+                done.push_str(&format!("'\\x{digits}'::bytea"));
                 rest = after;
             }
             _ => {
-                text.push_str("x'");
+                done.push_str("x'");
                 rest = from;
             }
         }
     }
-    text + rest
+    done + rest
 }
 
 fn describe(error: &Error) -> String {

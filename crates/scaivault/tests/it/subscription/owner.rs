@@ -23,11 +23,7 @@ async fn it_goes_with_its_owner_and_a_new_one_of_that_name_inherits_nothing() {
     let again = app.with_token(token["token"].as_str().unwrap());
     assert_eq!(again.get(SUBSCRIPTIONS).await.expect(200).json()["subscriptions"], json!([]));
     again.get(&format!("{SUBSCRIPTIONS}/{id}/poll?timeout=0")).await.expect_error(404, "subscription_not_found");
-    let left = app
-        .vault
-        .store()
-        .read(|view| scaivault_store::Database::number(view, "SELECT COUNT(*) FROM subscription_buffer", &[]));
-    assert_eq!(left.unwrap(), 0);
+    assert_eq!(app.raw().count("SELECT COUNT(*) FROM subscription_buffer"), 0);
 }
 
 #[tokio::test]
@@ -79,9 +75,5 @@ async fn a_tenant_that_ends_takes_its_own_and_its_peoples_along() {
     let abroad = super::wanted("abroad", &["**"]);
     admin.post(SUBSCRIPTIONS, abroad).in_tenant("tnt_default").await.expect(201);
     root.delete(&format!("/v1/identity/tenants/{ending}?confirm={ending}")).await.expect(204);
-    let left = app
-        .vault
-        .store()
-        .read(|view| scaivault_store::Database::number(view, "SELECT COUNT(*) FROM subscription", &[]));
-    assert_eq!(left.unwrap(), 0);
+    assert_eq!(app.raw().count("SELECT COUNT(*) FROM subscription"), 0);
 }

@@ -20,8 +20,8 @@ use crate::sql::{Connection as _, params};
 const LOCK_MILLIS: u32 = 400;
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(700);
-/// Attaching a part reads the rest from one end to the other while nobody else may write there: a quarter of a million entries
-/// a second. A rest that takes longer than this keeps what it has.
+/// Attaching a part reads the rest from one end to the other while nobody else may use it: 0.3 s for a million entries in memory. Where
+/// it takes longer than this there will be no more parts, and everything goes on without them.
 const SCAN_SECONDS: u32 = 4;
 /// Rows of the rest that go in one statement, and statements of one run.
 const REST_ROWS: i64 = 5000;
