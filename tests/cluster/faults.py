@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a node must survive on PostgreSQL, each against real servers, and everything that was acknowledged counted (`ledger.py`).
 
-  faults.py [--gone 8] [part ...]     parts: gone slow commits feed jobs clocks disk; all of them unless some are named
+  faults.py [--gone 8] [--long] [part ...]     parts: gone slow commits feed jobs clocks disk; all of them unless some are named
 
 gone: the database is killed and away for `--gone` seconds. slow: each of its answers takes 500 ms more. commits: connections are cut
 between COMMIT and its answer. feed: a node hears nothing of what others change. jobs: a node dies with jobs in its hands. clocks: the
@@ -29,6 +29,7 @@ PARTS = ("jobs", "clocks", "gone", "slow", "commits", "feed", "disk")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gone", type=float, default=8, help="seconds that the database is away (default 8)")
+    parser.add_argument("--long", action="store_true", help="every variant of each fault, and the database away for 30 s at least")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help="only these")
     arguments = parser.parse_args()
     wanted = set(arguments.parts or PARTS)
@@ -38,11 +39,11 @@ def main() -> int:
         # Secrets rotate a minute after they were written: they are written first and rotate last.
         waiting = fault_jobs.prepare(tally, directory, primary) if "jobs" in wanted else None
         if "gone" in wanted:
-            fault_network.gone(tally, directory, primary, arguments.gone)
-        if "slow" in wanted:
-            fault_network.slow(tally, directory, primary)
+            fault_network.gone(tally, directory, primary, max(arguments.gone, 30) if arguments.long else arguments.gone)
         if "commits" in wanted:
-            fault_network.commits(tally, directory, primary)
+            fault_network.commits(tally, directory, primary, arguments.long)
+        if "slow" in wanted:
+            fault_network.slow(tally, directory, primary, 60 if arguments.long else 22)
         if "feed" in wanted:
             fault_network.feed(tally, directory, primary)
         if "clocks" in wanted:
@@ -50,7 +51,7 @@ def main() -> int:
         if "disk" in wanted:
             disk(tally, directory)
         if waiting is not None:
-            fault_jobs.jobs(tally, *waiting)
+            fault_jobs.jobs(tally, primary, *waiting)
     print(f"{time.monotonic() - began:.0f} s", flush=True)
     return tally.end()
 

@@ -62,10 +62,24 @@ pub struct StoredEntry {
 ///
 /// # Errors
 /// An entry without a canonical form: it could never be chained.
-pub fn append(tx: &mut WriteTx<'_>, stream: &str, at: Timestamp, entry: AuditEntry) -> StoreResult<()> {
+pub fn append(tx: &mut WriteTx<'_>, stream: &str, at: Timestamp, mut entry: AuditEntry) -> StoreResult<()> {
     entry.check().map_err(StoreError::corrupt)?;
+    // What a client sent may hold a NUL, which PostgreSQL has no room for in a text.
+    for text in client_texts(&mut entry).into_iter().flatten().filter(|text| text.contains('\0')) {
+        *text = text.replace('\0', "\u{fffd}");
+    }
     tx.entry(Pending { stream: stream.to_owned(), at, entry });
     Ok(())
+}
+
+fn client_texts(entry: &mut AuditEntry) -> [Option<&mut String>; 5] {
+    [
+        entry.identity_id.as_mut(),
+        entry.resource_id.as_mut(),
+        entry.secret_path.as_mut(),
+        entry.target_tenant_id.as_mut(),
+        entry.user_agent.as_mut(),
+    ]
 }
 
 /// An entry that waits for the commit.

@@ -5,8 +5,8 @@
 
 use scaivault_domain::time::Timestamp;
 
-use crate::error::StoreResult;
-use crate::sql::{Database, Row, params};
+use crate::error::{StoreError, StoreResult};
+use crate::sql::{Database, Param, Row, params};
 use crate::tx::{Change, WriteTx};
 
 /// A lease that ends later than this was given by a clock that was ahead, and holds nobody.
@@ -175,6 +175,21 @@ pub fn due(db: &mut impl Database, kind: &str, now: Timestamp, limit: i64) -> St
 /// When the next job of a kind that nobody works on is due, in the past if it is late.
 pub fn next_at(db: &mut impl Database, kind: &str, now: Timestamp) -> StoreResult<Option<Timestamp>> {
     db.first(&next_query(), params![kind, now, longest_lease(now)], |row| row.time(0))
+}
+
+/// As [`next_at`], of several kinds in one look; in their order.
+pub fn next_of_each(db: &mut impl Database, kinds: &[&str], now: Timestamp) -> StoreResult<Vec<Option<Timestamp>>> {
+    let Some((first, others)) = kinds.split_first() else { return Ok(Vec::new()) };
+    // The first kind where one kind would stand, the others behind the times.
+    let mut params = vec![Param::Text(first), now.into(), longest_lease(now).into()];
+    params.extend(others.iter().map(|kind| Param::Text(kind)));
+    let one = |place: usize| {
+        let number = if place == 0 { 1 } else { place + 3 };
+        format!("({})", next_query().replace("kind = $1", &format!("kind = ${number}")))
+    };
+    let sql = format!("SELECT {}", (0..kinds.len()).map(one).collect::<Vec<_>>().join(", "));
+    let found = db.first(&sql, &params, |row| (0..kinds.len()).map(|place| row.opt_time(place)).collect())?;
+    found.ok_or_else(|| StoreError::corrupt("a look without a row"))
 }
 
 /// Takes a job as it was found, for as long as `lease_until` says. `None` when it changed meanwhile or another server has it.

@@ -100,7 +100,11 @@ impl Store {
     /// Whether reads and durable writes work right now; after a failed write this really writes.
     pub async fn check(&self) -> StoreResult<()> {
         if self.engine.last_write_failed() {
-            self.write(Lane::Beside, crate::instance::touch).await?;
+            let engine = Arc::clone(&self.engine);
+            match tokio::task::spawn_blocking(move || engine.probe()).await.map_err(|_| unsettled())? {
+                Some(proven) => proven?,
+                None => self.write(Lane::Beside, crate::instance::touch).await?,
+            }
         }
         let store = self.clone();
         tokio::task::spawn_blocking(move || store.read(crate::instance::exists))

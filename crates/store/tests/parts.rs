@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use scaivault_domain::audit::{AuditEntry, ChainLink, ChainReport, ChainVerifier};
@@ -263,22 +261,22 @@ fn a_long_reader_delays_the_drop_and_not_the_writers() {
     append(&store, today());
     anchor(&store, 1);
     let tomorrow = today().plus_seconds(DAY);
-    let (reading, read_on) = (Arc::new(AtomicBool::new(true)), Arc::new(std::sync::Barrier::new(2)));
+    let (started, has_started) = std::sync::mpsc::channel();
+    let (stop, told_to_stop) = std::sync::mpsc::channel::<()>();
     let reader = {
-        let (store, reading, read_on) = (store.clone(), Arc::clone(&reading), Arc::clone(&read_on));
+        let store = store.clone();
         std::thread::spawn(move || {
             store.read(|view| {
                 let look = "SELECT COUNT(*) FROM audit_entry";
                 view.number(look, &[]).unwrap();
-                read_on.wait();
-                while reading.load(Ordering::Acquire) {
-                    std::thread::sleep(Duration::from_millis(100));
+                started.send(()).unwrap();
+                while told_to_stop.recv_timeout(Duration::from_millis(100)).is_err() {
                     view.number(look, &[]).unwrap();
                 }
             });
         })
     };
-    read_on.wait();
+    has_started.recv().unwrap();
     let dropping = {
         let store = store.clone();
         std::thread::spawn(move || {
@@ -295,7 +293,7 @@ fn a_long_reader_delays_the_drop_and_not_the_writers() {
     // Neither was to be had, and both gave up.
     assert_eq!(dropping.join().unwrap(), (0, true));
     assert!(slowest < Duration::from_millis(1500), "a write took {slowest:?}");
-    reading.store(false, Ordering::Release);
+    stop.send(()).unwrap();
     reader.join().unwrap();
     assert_eq!(store.drop_audit_parts(tomorrow).unwrap(), 1);
     // The part of today, which was dropped, and two more.

@@ -12,6 +12,7 @@ mod event;
 mod identity;
 mod life;
 mod metrics_port;
+mod nodes;
 mod policy;
 mod process;
 mod recipe;

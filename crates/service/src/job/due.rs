@@ -77,7 +77,10 @@ impl Vault {
     /// Of each kind its longest due, as many as there is room for: no kind waits for another's backlog.
     fn due_of_all(&self, view: &mut ReadView<'_>, now: Timestamp) -> StoreResult<Vec<(JobKind, JobRecord)>> {
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        for kind in JobKind::ALL.iter().copied() {
+        let names: Vec<&str> = JobKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let next = job::next_of_each(view, &names, now)?;
+        let due = JobKind::ALL.iter().zip(next).filter(|(_, next)| next.is_some_and(|next| next <= now));
+        for kind in due.map(|(kind, _)| *kind) {
             let is_inside = matches!(kind.body(), Body::Inside(_));
             let held = self.runner.held_of(kind);
             let room = if is_inside { BATCH } else { kind.places().saturating_sub(held) };

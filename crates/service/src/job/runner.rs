@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use scaivault_domain::time::Timestamp;
 use scaivault_store::job::{self, JobKey, JobRecord, Plan};
-use scaivault_store::{Lane, StoreError, StoreResult, WriteTx};
+use scaivault_store::{Lane, StoreError, WriteTx};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -211,8 +211,8 @@ impl Vault {
     /// Without the database.
     pub fn next_job_at(&self) -> Result<Option<Timestamp>> {
         let now = self.clock.now();
-        let next_of = |kind: &JobKind| self.store.read(|view| job::next_at(view, kind.as_str(), now));
-        let times = JobKind::ALL.iter().map(next_of).collect::<StoreResult<Vec<_>>>()?;
+        let names: Vec<&str> = JobKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let times = self.store.read(|view| job::next_of_each(view, &names, now))?;
         Ok(times.into_iter().flatten().min())
     }
 

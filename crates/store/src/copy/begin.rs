@@ -107,9 +107,7 @@ fn make_ready(destination: &mut dyn Resting, wanted: &Marker, restart: bool) -> 
     }
     let standing = marker::find(destination.connection()).map_err(failed)?;
     let why = match standing {
-        Some(marker) if marker.schema_version != known => {
-            "was begun by another version of this program".to_owned()
-        }
+        Some(marker) if marker.schema_version != known => "was begun by another version of this program".to_owned(),
         Some(marker) if marker.instance != wanted.instance => {
             format!("is of another instance, which was in {}", marker::printable(&marker.source))
         }
@@ -218,7 +216,8 @@ fn trail(database: &mut dyn Resting) -> StoreResult<[u8; 32]> {
     let mut digest = RowDigest::new("audit_head");
     let sql = "SELECT stream, chain, seq, hash FROM audit_head ORDER BY stream, chain";
     database.connection().query(sql, &[], &mut |row| {
-        let head = [Value::Text(row.text(0)?), Value::Text(row.text(1)?), Value::Int(row.int(2)?), Value::Blob(row.blob(3)?)];
+        let head =
+            [Value::Text(row.text(0)?), Value::Text(row.text(1)?), Value::Int(row.int(2)?), Value::Blob(row.blob(3)?)];
         digest.add(&head);
         Ok(true)
     })?;

@@ -247,10 +247,16 @@ fn databases_that_will_not_do_are_refused() {
     other.open(Role::Source).unwrap().connection().batch("UPDATE instance SET created_at = created_at + 7").unwrap();
     refused(copy(&from, &other), "is not empty");
 
-    for (version, words) in [(crate::migrate::known_version() - 1, "start the server of this program"), (1000, "newer")] {
-        let sql = format!("UPDATE schema_migration SET version = {version} WHERE version = (SELECT MAX(version) FROM schema_migration)");
+    for (version, words) in [(crate::migrate::known_version() - 1, "start the server of this program"), (1000, "newer")]
+    {
+        let sql = format!(
+            "UPDATE schema_migration SET version = {version} WHERE version = (SELECT MAX(version) FROM schema_migration)"
+        );
         let mut resting = other.open(Role::Source).unwrap();
-        resting.connection().batch("DELETE FROM schema_migration WHERE version < (SELECT MAX(version) FROM schema_migration)").unwrap();
+        resting
+            .connection()
+            .batch("DELETE FROM schema_migration WHERE version < (SELECT MAX(version) FROM schema_migration)")
+            .unwrap();
         resting.connection().batch(&sql).unwrap();
         drop(resting);
         refused(copy(&other, &to), words);

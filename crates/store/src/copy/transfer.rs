@@ -18,8 +18,7 @@ impl Copying {
             let last = course.statements.last_key(destination.as_mut(), &course.table);
             let mut after = last.map_err(CopyError::destination)?;
             loop {
-                let page =
-                    course.statements.read(source.as_mut(), Side::Source, &course.table, after.as_deref());
+                let page = course.statements.read(source.as_mut(), Side::Source, &course.table, after.as_deref());
                 let page = page.map_err(CopyError::source)?;
                 let rows = page.chunks(course.table.columns.len());
                 let count = rows.len();

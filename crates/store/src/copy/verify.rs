@@ -52,7 +52,11 @@ impl Copying {
     }
 
     /// Both at the same time: they are two servers, or two files.
-    fn digest_both(&mut self, total: u64, told: &mut Told<'_>) -> (StoreResult<Vec<TableSum>>, StoreResult<Vec<TableSum>>) {
+    fn digest_both(
+        &mut self,
+        total: u64,
+        told: &mut Told<'_>,
+    ) -> (StoreResult<Vec<TableSum>>, StoreResult<Vec<TableSum>>) {
         let Self { source, destination, courses, .. } = self;
         let courses: &[Course] = courses;
         let (sender, pages) = crossbeam_channel::bounded::<(usize, u64)>(64);

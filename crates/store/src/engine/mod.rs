@@ -21,6 +21,10 @@ pub(crate) trait Engine: Send + Sync {
     fn submit(&self, lane: Lane, job: Box<dyn WriteJob>) -> StoreResult<()>;
     fn view(&self) -> ReadView<'_>;
     fn last_write_failed(&self) -> bool;
+    /// Really writes, after a write failed; `None` where any durable write proves that writes work. Blocks.
+    fn probe(&self) -> Option<StoreResult<()>> {
+        None
+    }
     fn pool(&self) -> (usize, usize);
     fn close(&self);
 

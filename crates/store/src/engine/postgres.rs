@@ -21,6 +21,7 @@ mod writer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use scaivault_domain::time::{Clock, Timestamp};
@@ -37,8 +38,14 @@ use crate::engine::Engine;
 use crate::error::{StoreError, StoreResult};
 use crate::lane::Lane;
 use crate::migrate::{self, Migration};
+use crate::sql::{Connection as _, params};
 use crate::store::{Listener, WriteJob};
 use crate::tx::ReadView;
+
+/// How long a start may take: a large database is migrated, or another node migrates it. A server that is gone is noticed by TCP.
+const START: Duration = Duration::from_secs(12 * 3600);
+/// Of what the disk is asked to take before a node says again that writes work: more than lies free in pages that it has.
+const PROBE_BYTES: usize = 64 * 1024;
 
 /// PostgreSQL 14, as the server numbers it.
 const OLDEST_SERVER: i64 = 140_000;
@@ -58,7 +65,12 @@ impl PostgresEngine {
         let incarnation = format!("{:032x}", u128::from_be_bytes(random()));
         let starting = lock_key(&schema, "start");
         // One node after the other: the first one migrates, the others find it done.
-        link.simple(&format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({starting})"))?;
+        link.set_patience(START);
+        link.simple("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
+        if link.simple(&format!("SELECT pg_try_advisory_lock({starting})"))?.as_deref() != Some("t") {
+            tracing::info!("another node starts; waiting for it");
+            link.simple(&format!("SELECT pg_advisory_lock({starting})"))?;
+        }
         rest::refuse_unfinished(&mut link)?;
         migrate::run(&mut link, "BEGIN", Migration::for_postgres)?;
         parts::make_first(&mut link, &schema);
@@ -77,6 +89,20 @@ impl PostgresEngine {
         let feeding = Arc::clone(&shared);
         threads.push(spawn("store-feed", move || feed_loop(&feeding))?);
         Ok(Self { shared, pool: Pool::new(readers), threads: Mutex::new(threads) })
+    }
+
+    /// Takes room on the disk and gives it back: a table of its own, so that new pages have to be found, and nothing of it stays.
+    fn probe_room(&self) -> StoreResult<()> {
+        let mut link = self.shared.connect()?;
+        link.simple(
+            "BEGIN; CREATE TABLE write_probe (filler BYTEA); ALTER TABLE write_probe ALTER filler SET STORAGE EXTERNAL",
+        )?;
+        let filler = vec![0; PROBE_BYTES];
+        link.execute("INSERT INTO write_probe VALUES ($1)", params![&filler])?;
+        link.end("ROLLBACK")?;
+        self.shared.touch(&mut link)?;
+        self.shared.write_failed.store(false, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -122,6 +148,10 @@ impl Engine for PostgresEngine {
 
     fn last_write_failed(&self) -> bool {
         self.shared.write_failed.load(Ordering::Acquire)
+    }
+
+    fn probe(&self) -> Option<StoreResult<()>> {
+        Some(self.probe_room())
     }
 
     fn pool(&self) -> (usize, usize) {

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use scaivault_store::copy::{CopyError, Copying, TableSum};
 use serde_json::json;
 
-use self::place::{From, To};
+use self::place::{Destination, Source};
 use self::progress::Telling;
 use self::trail::Walked;
 use crate::cli::args::DataArguments;
@@ -19,7 +19,7 @@ use crate::cli::unwritten;
 use crate::failure::Failure;
 use crate::{output, process};
 
-// The names of the groups of arguments; no doc comments: they would stand in the help.
+// No doc comment: it would stand in the help.
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct DatabaseArguments {
@@ -53,9 +53,9 @@ Examples:
 Afterwards set DATABASE_URL of all servers to the new database, and keep the old one until you are sure of it.")]
 struct CopyArguments {
     #[command(flatten)]
-    from: From,
+    from: Source,
     #[command(flatten)]
-    to: To,
+    to: Destination,
     /// Remove what an unfinished copy left in the destination, and begin anew
     #[arg(long)]
     restart: bool,

@@ -7,6 +7,7 @@ mod envelope;
 mod glob;
 mod header;
 mod idempotency;
+mod nul;
 mod order;
 mod path;
 mod query;

@@ -50,6 +50,8 @@ struct Feed<'s> {
     link: Link,
     channel: String,
     position: Option<Position>,
+    /// The database's clock at the last reading.
+    read_at: i64,
     heartbeat: Instant,
 }
 
@@ -59,7 +61,7 @@ impl<'s> Feed<'s> {
         link.set_patience(PATIENCE);
         let channel = format!("scaivault_{:016x}", lock_key(&shared.schema, "feed").cast_unsigned());
         link.simple(&format!("LISTEN {channel}"))?;
-        Ok(Self { shared, link, channel, position: None, heartbeat: Instant::now() })
+        Ok(Self { shared, link, channel, position: None, read_at: i64::MIN, heartbeat: Instant::now() })
     }
 
     fn run(&mut self) -> StoreResult<()> {
@@ -113,6 +115,13 @@ impl<'s> Feed<'s> {
             }
             Ok(true)
         })?;
+        // A node that stood still (a paused machine) for as long as rows are kept has missed some. By the database's clock: this
+        // machine's own may have stood still too.
+        let away = clock.saturating_sub(self.read_at);
+        if !first && !(0..KEPT_MICROS / 4).contains(&away) {
+            changes = vec![Change::Everything];
+        }
+        self.read_at = clock;
         let took = began.elapsed();
         self.position = Some(position(&snapshot)?);
         if !changes.is_empty()
@@ -122,6 +131,7 @@ impl<'s> Feed<'s> {
         }
         // The database looked at its clock at some time in between.
         self.shared.clock.set(began + took / 2, clock);
+        self.shared.outage.over();
         self.shared.freshness.extend(began + VOUCHES);
         for waiting in waiting {
             let _ = waiting.send(());

@@ -4,6 +4,7 @@ use super::address::PostgresAddress;
 use super::check_server;
 use super::link::Link;
 use super::pool::BEGIN;
+use super::rest::refuse_unfinished;
 use crate::engine::inspect::{Inspected, Inspection, Looked};
 use crate::error::{StoreError, StoreResult};
 use crate::migrate;
@@ -18,13 +19,14 @@ const LIVING: &str = "SELECT COUNT(*) FROM node WHERE ended_at IS NULL
 /// Connects and looks whether there is a database of ours.
 ///
 /// # Errors
-/// It can't be reached, or is not fit for us.
+/// It can't be reached, is not fit for us, or holds a copy that is not complete.
 pub fn inspect_postgres(address: &PostgresAddress) -> StoreResult<Inspected> {
     let mut link = Link::connect(address)?;
     check_server(&mut link)?;
     if link.simple("SELECT to_regclass('schema_migration')")?.is_none() {
         return Ok(Inspected::Absent);
     }
+    refuse_unfinished(&mut link)?;
     let mut inspection = Inspection(Box::new(PostgresInspection { link }));
     let version = |view: &mut ReadView<'_>| view.number("SELECT COALESCE(MAX(version), 0) FROM schema_migration", &[]);
     let (found, known) = (inspection.read(version)?, migrate::known_version());

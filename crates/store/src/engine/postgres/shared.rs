@@ -27,6 +27,7 @@ pub(super) struct Shared {
     pub(super) chains: ChainWriter,
     pub(super) listener: Listener,
     pub(super) write_failed: AtomicBool,
+    pub(super) outage: Outage,
     pub(super) bell: Bell,
     pub(super) freshness: Freshness,
     pub(super) clock: DatabaseClock,
@@ -51,6 +52,7 @@ impl Shared {
             lanes: Lanes::default(),
             listener,
             write_failed: AtomicBool::new(false),
+            outage: Outage::default(),
             bell: Bell::default(),
             freshness: Freshness::default(),
             clock: DatabaseClock::default(),
@@ -95,6 +97,21 @@ impl Shared {
             params![&self.node_id, &self.incarnation],
         )?;
         Ok(touched > 0)
+    }
+}
+
+/// How long the database has been out of reach.
+#[derive(Default)]
+pub(super) struct Outage(Mutex<Option<Instant>>);
+
+impl Outage {
+    /// When it began: now, if nobody noticed it before.
+    pub(super) fn since(&self) -> Instant {
+        *self.0.lock().get_or_insert_with(Instant::now)
+    }
+
+    pub(super) fn over(&self) {
+        *self.0.lock() = None;
     }
 }
 

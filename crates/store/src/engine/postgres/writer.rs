@@ -21,7 +21,7 @@ type Group = Vec<Box<dyn WriteJob>>;
 /// How long a write waits for a database that is gone: a failover takes longer than this only where its callers had better hear of it.
 const RECONNECT: Duration = Duration::from_secs(4);
 /// How long the fate of a commit whose answer was lost is looked for.
-const DOUBT: Duration = Duration::from_secs(8);
+const DOUBT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Repetitions of a transaction that others were in the way of.
 const REPEATS: u32 = 12;
@@ -53,19 +53,17 @@ enum Attempt {
     Again(StoreError),
     /// Nothing of it is there, and it would fail again.
     Failed(StoreError),
+    /// Nobody knows whether it is there.
+    Doubtful(StoreError),
 }
 
 impl Writer<'_> {
     /// Answers the fate of each write of the group.
-    fn run(&mut self, lane: &Lane, group: &mut Group) -> Vec<StoreResult<()>> {
-        let until = Instant::now() + RECONNECT;
+    fn run(&mut self, lane: &Lane, group: &mut [Box<dyn WriteJob>]) -> Vec<StoreResult<()>> {
         let mut repeats = 0;
         let error = loop {
             match self.attempt(lane, group) {
-                Attempt::Done(fates) => {
-                    self.shared.write_failed.store(false, Ordering::Release);
-                    return fates;
-                }
+                Attempt::Done(fates) => return fates,
                 Attempt::Again(StoreError::Conflict(why)) => {
                     repeats += 1;
                     if repeats > REPEATS {
@@ -74,12 +72,17 @@ impl Writer<'_> {
                     self.shared.pause(self.shared.jitter(Duration::from_millis(u64::from(repeats * repeats))));
                 }
                 Attempt::Again(error) => {
-                    if Instant::now() >= until || self.shared.is_closing() {
+                    // Counted from the beginning of the outage, not of this group: who comes later does not wait for all before.
+                    if self.shared.outage.since().elapsed() >= RECONNECT || self.shared.is_closing() {
                         break error;
                     }
                     self.shared.pause(PAUSE);
                 }
-                Attempt::Failed(error) => break error,
+                // One of them is to blame, and the others must not pay for it.
+                Attempt::Failed(_) if group.len() > 1 => {
+                    return group.iter_mut().flat_map(|job| self.run(lane, std::slice::from_mut(job))).collect();
+                }
+                Attempt::Failed(error) | Attempt::Doubtful(error) => break error,
             }
         };
         self.shared.write_failed.store(true, Ordering::Release);
@@ -87,9 +90,9 @@ impl Writer<'_> {
         vec![Err(error); group.len()]
     }
 
-    fn attempt(&mut self, lane: &Lane, group: &mut Group) -> Attempt {
-        let mut link = match self.link.take().filter(|link| !link.is_broken()).map_or_else(|| self.shared.connect(), Ok)
-        {
+    fn attempt(&mut self, lane: &Lane, group: &mut [Box<dyn WriteJob>]) -> Attempt {
+        let ready = self.link.take().filter(|link| !link.is_broken());
+        let mut link = match ready.map_or_else(|| self.shared.connect(), Ok) {
             Ok(link) => link,
             Err(error) => return Attempt::Again(error),
         };
@@ -111,7 +114,7 @@ impl Writer<'_> {
         &self,
         link: &mut Link,
         lane: &Lane,
-        group: &mut Group,
+        group: &mut [Box<dyn WriteJob>],
         harvest: &mut Harvest,
     ) -> StoreResult<(String, Vec<StoreResult<()>>)> {
         link.begin_anew();
@@ -171,10 +174,15 @@ impl Writer<'_> {
             Err(error) => match self.was_committed(xid, &sealed) {
                 Ok(true) => {}
                 Ok(false) => return Attempt::Again(error),
-                Err(doubt) => return Attempt::Failed(doubt),
+                Err(doubt) => return Attempt::Doubtful(doubt),
             },
         }
         let entries = sealed.committed();
+        self.shared.outage.over();
+        // A write that needs no room on the disk proves nothing.
+        if !entries.is_empty() {
+            self.shared.write_failed.store(false, Ordering::Release);
+        }
         self.publish(&changes, &entries);
         Attempt::Done(fates)
     }

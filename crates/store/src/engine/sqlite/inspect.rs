@@ -7,6 +7,7 @@ use rusqlite::OpenFlags;
 
 use super::SqliteLocation;
 use super::connection::{SqliteReader, engine_error};
+use super::rest::refuse_unfinished;
 use crate::engine::inspect::{Inspected, Inspection, Looked};
 use crate::error::{StoreError, StoreResult};
 use crate::migrate;
@@ -17,7 +18,7 @@ use crate::tx::{ReadView, SnapshotSource};
 /// Opens the database for reading, if there is one.
 ///
 /// # Errors
-/// It can't be read, or is no database.
+/// It can't be read, is no database, or holds a copy that is not complete.
 pub fn inspect_sqlite(location: &SqliteLocation) -> StoreResult<Inspected> {
     let file = &location.file;
     let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", file.display()));
@@ -41,6 +42,7 @@ pub fn inspect_sqlite(location: &SqliteLocation) -> StoreResult<Inspected> {
     connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=2000").map_err(engine_error)?;
     let mut inspection =
         Inspection(Box::new(SqliteInspection { reader: SqliteReader(connection), file: file.clone(), in_use }));
+    inspection.read(|view| refuse_unfinished(view.connection()?))?;
     let (found, known) = (inspection.read(schema_version)?, migrate::known_version());
     let database = (found == known).then_some(inspection);
     Ok(Inspected::Present { in_use, found, known, database })

@@ -18,7 +18,7 @@ const LONGEST: u64 = 16 * 1024;
 // One of the three; no doc comment: it would stand in the help.
 #[derive(Debug, Args)]
 #[group(id = "source", required = true, multiple = false)]
-pub(super) struct From {
+pub(super) struct Source {
     /// The database to copy: sqlite:<file> or postgresql://..., without a password
     #[arg(long, value_name = "URL")]
     from: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct From {
 
 #[derive(Debug, Args)]
 #[group(id = "destination", required = true, multiple = false)]
-pub(super) struct To {
+pub(super) struct Destination {
     /// The database to fill: sqlite:<file> or postgresql://..., without a password
     #[arg(long, value_name = "URL")]
     to: Option<String>,
@@ -44,13 +44,13 @@ pub(super) struct To {
     to_file: Option<PathBuf>,
 }
 
-impl From {
+impl Source {
     pub(super) fn place(&self) -> Result<Place, Failure> {
         place("--from", self.from.as_deref(), self.from_env.as_deref(), self.from_file.as_deref())
     }
 }
 
-impl To {
+impl Destination {
     pub(super) fn place(&self) -> Result<Place, Failure> {
         place("--to", self.to.as_deref(), self.to_env.as_deref(), self.to_file.as_deref())
     }
@@ -130,7 +130,8 @@ fn has_password(url: &str) -> bool {
 pub(super) fn are_same(from: &Place, to: &Place) -> bool {
     match (from, to) {
         (Place::Sqlite(from), Place::Sqlite(to)) => {
-            from.file == to.file || from.file.canonicalize().is_ok_and(|from| to.file.canonicalize().is_ok_and(|to| from == to))
+            from.file == to.file
+                || from.file.canonicalize().is_ok_and(|from| to.file.canonicalize().is_ok_and(|to| from == to))
         }
         _ => false,
     }
@@ -152,7 +153,9 @@ mod tests {
         ] {
             assert!(has_password(url), "{url}");
         }
-        for url in ["postgresql://me@db:5432/vault", "postgresql://me@[::1]:5432/vault?sslmode=disable", "sqlite:/a:b@c"] {
+        for url in
+            ["postgresql://me@db:5432/vault", "postgresql://me@[::1]:5432/vault?sslmode=disable", "sqlite:/a:b@c"]
+        {
             assert!(!has_password(url), "{url}");
         }
     }
@@ -162,7 +165,13 @@ mod tests {
         assert!(matches!(parse("sqlite:///a.db"), Ok(Place::Sqlite(location)) if location.file == Path::new("/a.db")));
         assert!(matches!(parse("sqlite:a.db"), Ok(Place::Sqlite(location)) if location.file == Path::new("a.db")));
         assert!(matches!(parse("postgresql://me:s3cret@db/vault"), Ok(Place::Postgres(_))));
-        for url in ["mysql://s3cret@db", "sqlite:", "postgresql://:s3cret@db/vault", "", "postgresql://me:s3cret@db/v?sslmode=maybe"] {
+        for url in [
+            "mysql://s3cret@db",
+            "sqlite:",
+            "postgresql://:s3cret@db/vault",
+            "",
+            "postgresql://me:s3cret@db/v?sslmode=maybe",
+        ] {
             let fault = parse(url).unwrap_err();
             assert!(!fault.contains("s3cret"), "{fault}");
         }

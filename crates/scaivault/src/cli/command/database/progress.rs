@@ -81,6 +81,9 @@ mod tests {
     fn times_and_rates_are_for_people() {
         assert_eq!(rate(5000, Duration::from_millis(2500)), 2000);
         assert_eq!(rate(1, Duration::ZERO), 1000);
-        assert_eq!((remaining(59), remaining(61), remaining(7260)), ("59 s".into(), "1 min 1 s".into(), "2 h 1 min".into()));
+        assert_eq!(
+            (remaining(59), remaining(61), remaining(7260)),
+            ("59 s".into(), "1 min 1 s".into(), "2 h 1 min".into())
+        );
     }
 }
