@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What a node must survive on PostgreSQL, each against real servers, and everything that was acknowledged counted (`ledger.py`).
 
-  faults.py [--gone 8] [--long] [part ...]     parts: gone slow commits feed jobs clocks disk; all of them unless some are named
+  faults.py [--gone 8] [--long] [part ...]     parts: gone hung slow commits feed jobs clocks disk; all of them unless some are named
 
-gone: the database is killed and away for `--gone` seconds. slow: each of its answers takes 500 ms more. commits: connections are cut
-between COMMIT and its answer. feed: a node hears nothing of what others change. jobs: a node dies with jobs in its hands. clocks: the
-nodes' clocks differ by half a minute. disk: the database's disk is full.
+gone: the database is killed and away for `--gone` seconds. hung: it takes connections and answers nothing, and so does a primary whose
+standby is promoted. slow: each of its answers takes 500 ms more. commits: connections are cut between COMMIT and its answer. feed: a
+node hears nothing of what others change. jobs: a node dies with jobs in its hands. clocks: the nodes' clocks differ by half a minute.
+disk: the database's disk is full.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import fault_jobs
 import fault_network
 from fault_disk import disk
+from fault_hung import hung
 from servers import Tally, scratch
 
 from cluster import Cluster
 
-PARTS = ("jobs", "clocks", "gone", "slow", "commits", "feed", "disk")
+PARTS = ("jobs", "clocks", "gone", "hung", "slow", "commits", "feed", "disk")
 
 
 def main() -> int:
@@ -40,6 +42,8 @@ def main() -> int:
         waiting = fault_jobs.prepare(tally, directory, primary) if "jobs" in wanted else None
         if "gone" in wanted:
             fault_network.gone(tally, directory, primary, max(arguments.gone, 30) if arguments.long else arguments.gone)
+        if "hung" in wanted:
+            hung(tally, directory, 30 if arguments.long else 8)
         if "commits" in wanted:
             fault_network.commits(tally, directory, primary, arguments.long)
         if "slow" in wanted:

@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from ledger import Ledger, Load, compare, verified
 from servers import Answer, Client, Node, Site, Tally, eventually, expect, expect_equal, percentiles, running, scratch
 
-from cluster import Cluster, PgBouncer, TlsFiles
+from cluster import Cluster, Cut, PgBouncer, Proxy, TlsFiles
 
 WITHIN = 1.0
 PARTS = ("rolling", "seen", "reaching", "mistakes")
@@ -236,14 +236,25 @@ def mistakes(tally: Tally, directory: pathlib.Path, primary: Cluster) -> None:
     with tally.check("nobody listens there: a clear line"):
         said = _refused(Site(directory, primary.url("scaivault", "scaivault", port=1)).node("a"), primary)
         expect("refused" in said, f"it says only: {said}")
-    with tally.check("two nodes of one name: everything is still right, and the log says so"):
-        site = Site(directory, primary.url("scaivault", "scaivault", schema="twins"))
-        nodes, ledger = [site.node("a", NODE_ID="twin"), site.node("b", NODE_ID="twin")], Ledger()
+    with tally.check("two nodes of one name: everything is still right, and the log says so"), Proxy(primary.port) as proxy:
+        here = {"schema": "twins", "sslmode": "disable"}
+        site = Site(directory, primary.url("scaivault", "scaivault", **here))
+        through = primary.url("scaivault", "scaivault", port=proxy.port, **here)
+        nodes, ledger = [site.node("a", NODE_ID="twin", address=through), site.node("b", NODE_ID="twin")], Ledger()
         with running(nodes):
-            load = Load(ledger, nodes, site.token, writers=2, readers=2)
-            time.sleep(7)
+            load = Load(ledger, nodes, site.token, writers=3, readers=2, paths=60)
+            time.sleep(2)
+            cuts = 0
+            # The answers to commits are lost while the other one writes on in the same chains.
+            for _ in range(50):
+                armed = proxy.cut_at_commit(Cut.ANSWER_LOST)
+                time.sleep(0.12)
+                cuts += armed.done
+            proxy.heal()
+            time.sleep(0.5)
             load.end()
-            print(f"      {compare(nodes[0], site.token, ledger)}; failures: {ledger.failures_shown()}", flush=True)
+            print(f"      {cuts} answers to commits lost; {compare(nodes[0], site.token, ledger)}; failures: {ledger.failures_shown()}",
+                  flush=True)
             expect(any("NODE_ID" in line for line in site.errors()), "nobody says that two nodes have one name")
 
 

@@ -93,10 +93,13 @@ impl Input<'_> {
         faults.take(SecretPath::from_url(raw).map_err(|error| invalid_path(&error)))
     }
 
-    /// A name of the address, percent-decoded. What can't be decoded is no name of anything: it answers as absent.
+    /// A name of the address, percent-decoded. What can't be decoded, or holds control characters, is no name of
+    /// anything: it answers as absent.
     pub(crate) fn param(&self, name: &str) -> String {
         let raw = self.captures.raw(name).unwrap_or_default();
-        percent_encoding::percent_decode_str(raw).decode_utf8().map(|text| text.into_owned()).unwrap_or_default()
+        let decoded = percent_encoding::percent_decode_str(raw).decode_utf8().ok();
+        let name = decoded.filter(|text| !text.contains(char::is_control));
+        name.map(|text| text.into_owned()).unwrap_or_default()
     }
 }
 

@@ -13,6 +13,9 @@ use crate::vault::Vault;
 /// Entries after which the maintenance task is not waited for (a bound on memory, not on correctness).
 const FLUSH_LIMIT: usize = 100_000;
 
+/// Rows of one transaction: some ten milliseconds during which other upkeep waits.
+const BATCH: usize = 500;
+
 #[derive(Default)]
 pub(crate) struct Statistics {
     pending: Mutex<Pending>,
@@ -49,33 +52,42 @@ impl Vault {
     /// Writes what has gathered. What can't be written now is kept for the next time.
     pub async fn flush_statistics(self: &Arc<Self>) -> Result<()> {
         let pending = std::mem::take(&mut *self.statistics.pending.lock());
-        if pending.reads.is_empty() && pending.tokens.is_empty() {
-            return Ok(());
-        }
-        let batch = pending.clone();
-        let written = self
-            .store
-            .write(Lane::Beside, move |tx| {
-                for ((secret_id, hour), (reads, last)) in &batch.reads {
+        // In one order on all nodes, so that two of them never wait for each other's rows in a circle.
+        let mut reads: Vec<_> = pending.reads.into_iter().collect();
+        let mut tokens: Vec<_> = pending.tokens.into_iter().collect();
+        reads.sort_unstable();
+        tokens.sort_unstable();
+        let mut failed = None;
+        while failed.is_none() && !(reads.is_empty() && tokens.is_empty()) {
+            let (reads_now, tokens_now) = (last_of(&mut reads), last_of(&mut tokens));
+            let batch = (reads_now.clone(), tokens_now.clone());
+            let written = self.store.write(Lane::Upkeep, move |tx| {
+                for ((secret_id, hour), (reads, last)) in &batch.0 {
                     access_count::add(tx, secret_id, *hour, *reads, *last)?;
                 }
-                for (id, at) in &batch.tokens {
-                    token::touch(tx, id, *at)?;
-                }
-                Ok(())
-            })
-            .await;
-        if written.is_err() {
-            let mut now = self.statistics.pending.lock();
-            for (key, (reads, last)) in pending.reads {
-                let entry = now.reads.entry(key).or_insert((0, last));
-                entry.0 = entry.0.saturating_add(reads);
-                entry.1 = entry.1.max(last);
-            }
-            for (id, at) in pending.tokens {
-                now.tokens.entry(id).or_insert(at);
+                batch.1.iter().try_for_each(|(id, at)| token::touch(tx, id, *at))
+            });
+            if let Err(error) = written.await {
+                failed = Some(error);
+                reads.extend(reads_now);
+                tokens.extend(tokens_now);
             }
         }
-        Ok(written?)
+        let Some(error) = failed else { return Ok(()) };
+        let mut now = self.statistics.pending.lock();
+        for (key, (reads, last)) in reads {
+            let entry = now.reads.entry(key).or_insert((0, last));
+            entry.0 = entry.0.saturating_add(reads);
+            entry.1 = entry.1.max(last);
+        }
+        for (id, at) in tokens {
+            now.tokens.entry(id).or_insert(at);
+        }
+        Err(error.into())
     }
+}
+
+/// Takes a transaction's worth from the end.
+fn last_of<T>(all: &mut Vec<T>) -> Vec<T> {
+    all.split_off(all.len().saturating_sub(BATCH))
 }

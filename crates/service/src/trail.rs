@@ -207,7 +207,7 @@ impl Vault {
 
     /// Makes the entries durable: all or none.
     pub(crate) async fn record_all(&self, drafts: Vec<Draft>) -> Result<()> {
-        self.write_entries(move |tx| append_all(tx, &drafts)).await
+        self.write_entries(Lane::Beside, move |tx| append_all(tx, &drafts)).await
     }
 
     /// Makes the entries of a request durable, and what is told of it: all or none.
@@ -223,19 +223,21 @@ impl Vault {
             return self.record_all(drafts).await;
         }
         let (vault, asking) = (Arc::clone(self), Arc::clone(caller));
-        let written = self.write_entries(move |tx| {
+        // Telling is a write like any other.
+        let lane = Lane::Tenant(caller.tenant_id().as_str().to_owned());
+        let written = self.write_entries(lane, move |tx| {
             vault.append_events(tx, &Origin::of(&asking), &happenings, now)?;
             append_all(tx, &drafts)
         });
         written.await.inspect_err(|_| self.violations.forget(&caller.meta.request_id))
     }
 
-    async fn write_entries<F>(&self, work: F) -> Result<()>
+    async fn write_entries<F>(&self, lane: Lane, work: F) -> Result<()>
     where
         F: FnMut(&mut WriteTx<'_>) -> StoreResult<()> + Send + 'static,
     {
         let stopwatch = Stopwatch::start();
-        match self.store.write(Lane::Beside, work).await {
+        match self.store.write(lane, work).await {
             Ok(()) => {
                 self.metrics.committed(stopwatch.elapsed());
                 Ok(())

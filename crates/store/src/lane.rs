@@ -9,13 +9,15 @@ use scaivault_domain::access::TenantScope;
 /// that names too narrow a lane is wrong: when in doubt, [`Lane::Whole`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Excludes nobody. Only for what needs nothing to stay true: audit entries, and statements that each carry their own condition
-    /// (`UPDATE ... WHERE claim = $1`) and mean nothing together.
+    /// Excludes nobody. For audit entries of those who only looked: whoever waits for one waits for nothing else.
     Beside,
     /// Excludes [`Lane::Whole`] and the writes of the same tenant. For what reads and changes only that tenant's own rows, and reads
     /// of others only what is changed under [`Lane::Whole`].
     Tenant(String),
-    /// Excludes every other write but those beside.
+    /// Excludes nobody, but on a node one goes after the other. For the server's own upkeep, as far as its statements each carry their own
+    /// condition (`UPDATE ... WHERE claim = $1`) and mean nothing together: claims of jobs, statistics, what is dropped for its age.
+    Upkeep,
+    /// Excludes every other write but those beside and upkeep.
     Whole,
 }
 

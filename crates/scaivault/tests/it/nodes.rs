@@ -246,7 +246,8 @@ async fn both_nodes_write_chains_of_one_trail() {
         }
     }
     let raw = one.raw();
-    let chains = raw.rows("SELECT chain, COUNT(*), MAX(seq) FROM audit_entry WHERE stream = 'tnt_default' GROUP BY chain");
+    let chains =
+        raw.rows("SELECT chain, COUNT(*), MAX(seq) FROM audit_entry WHERE stream = 'tnt_default' GROUP BY chain");
     assert_eq!(chains.len(), 2, "{chains:?}");
     assert!(chains.iter().all(|chain| chain[1] == chain[2] && chain[1].int() > 10), "{chains:?}");
     let entries: i64 = chains.iter().map(|chain| chain[1].int()).sum();

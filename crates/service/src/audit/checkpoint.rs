@@ -120,7 +120,7 @@ impl Vault {
             let (vault, unsealed, batch) = (Arc::clone(self), Arc::clone(&unsealed), batch.to_vec());
             let signed = self
                 .store
-                .write(Lane::Beside, move |tx| {
+                .write(Lane::Upkeep, move |tx| {
                     let signer = AuditSigner::obtain(tx, &unsealed, &*vault.entropy, now)?;
                     let mut signed = Vec::new();
                     for (chain, known) in &batch {

@@ -103,7 +103,7 @@ impl Vault {
         if !no_room.is_empty() {
             let at = self.clock.now().plus_seconds(SLOW_COME_BACK_SECONDS);
             self.store
-                .write(Lane::Beside, move |tx| no_room.iter().try_for_each(|taken| job::postpone(tx, taken, at)))
+                .write(Lane::Upkeep, move |tx| no_room.iter().try_for_each(|taken| job::postpone(tx, taken, at)))
                 .await?;
         }
         Ok(took)
@@ -167,7 +167,7 @@ impl Vault {
         taken: impl Fn(&mut WriteTx<'_>, Timestamp) -> StoreResult<Option<JobRecord>> + Send + 'static,
     ) -> Result<()> {
         let vault = Arc::clone(self);
-        let failed = self.store.write(Lane::Beside, move |tx| {
+        let failed = self.store.write(Lane::Upkeep, move |tx| {
             let now = vault.clock.now();
             match taken(tx, now)? {
                 Some(taken) => vault.failed(tx, &taken, &error, now),
@@ -260,7 +260,7 @@ impl Vault {
 
 /// Jobs on one tenant's own secrets keep out of the way of all others.
 fn lane_of(jobs: &[Prepared]) -> Lane {
-    let Some(scope) = jobs.first().map(|first| &first.scope) else { return Lane::Beside };
+    let Some(scope) = jobs.first().map(|first| &first.scope) else { return Lane::Upkeep };
     let alike = |job: &Prepared| job.scope.space() == Space::Tenant && job.scope.namespace() == scope.namespace();
     if jobs.iter().all(alike) { Lane::of(scope.owner()) } else { Lane::Whole }
 }

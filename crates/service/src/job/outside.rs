@@ -28,7 +28,7 @@ impl Vault {
             return Ok(0);
         }
         let vault = Arc::clone(self);
-        let take_all = self.store.write(Lane::Beside, move |tx| {
+        let take_all = self.store.write(Lane::Upkeep, move |tx| {
             let now = vault.clock.now();
             let mut taken = Vec::new();
             for (found, run) in &found {
@@ -57,7 +57,7 @@ impl Vault {
             None => Err(Error::internal("a job did not run")),
         };
         let vault = Arc::clone(&self);
-        let settled = self.store.write(Lane::Beside, move |tx| {
+        let settled = self.store.write(Lane::Upkeep, move |tx| {
             let now = vault.clock.now();
             match &result {
                 Ok(next) => vault.settle(tx, &taken, *next, now),
@@ -116,7 +116,7 @@ impl Vault {
             return;
         }
         let vault = Arc::clone(self);
-        let renewed = self.store.write(Lane::Beside, move |tx| {
+        let renewed = self.store.write(Lane::Upkeep, move |tx| {
             let lease_until = vault.clock.now().plus_seconds(LEASE_SECONDS);
             held.iter().try_for_each(|taken| job::renew(tx, taken, lease_until).map(|_| ()))
         });

@@ -179,7 +179,7 @@ impl Vault {
         tracing::warn!(jobs = left.len(), "jobs did not end in time; they are done again at the next start");
         under_way.shutdown().await;
         let given_back =
-            self.store.write(Lane::Beside, move |tx| left.iter().try_for_each(|taken| job::release(tx, taken)));
+            self.store.write(Lane::Upkeep, move |tx| left.iter().try_for_each(|taken| job::release(tx, taken)));
         if let Err(error) = given_back.await {
             tracing::warn!(%error, "jobs can't be given back; they are taken up when their lease is over");
         }
@@ -238,7 +238,7 @@ impl Vault {
             }
             Ok::<_, StoreError>(())
         };
-        Ok(self.store.write(Lane::Beside, plan_all).await?)
+        Ok(self.store.write(Lane::Upkeep, plan_all).await?)
     }
 
     /// What was planned while the clock was ahead would rest until the clock is there again. Looks at one batch of it; answers
@@ -258,7 +258,7 @@ impl Vault {
                 return Ok(false);
             }
         }
-        let recalled = self.store.write(Lane::Beside, move |tx| job::recall(tx, now, RECALL_BATCH)).await?;
+        let recalled = self.store.write(Lane::Upkeep, move |tx| job::recall(tx, now, RECALL_BATCH)).await?;
         if recalled == 0 {
             self.runner.clock.lock().recalling = false;
         } else {

@@ -23,7 +23,7 @@ impl Vault {
     /// Without the database.
     pub async fn idempotency_step(self: &Arc<Self>) -> Result<usize> {
         let before = self.clock.now().plus_seconds(-KEPT_SECONDS);
-        let dropped = self.store.write(Lane::Beside, move |tx| idempotency::drop_old(tx, before, BATCH)).await?;
+        let dropped = self.store.write(Lane::Upkeep, move |tx| idempotency::drop_old(tx, before, BATCH)).await?;
         Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
     }
 
@@ -33,7 +33,7 @@ impl Vault {
     /// Without the database.
     pub async fn access_count_step(self: &Arc<Self>) -> Result<()> {
         let now = self.clock.now();
-        Ok(self.store.write(Lane::Beside, move |tx| access_count::prune(tx, now).map(|_| ())).await?)
+        Ok(self.store.write(Lane::Upkeep, move |tx| access_count::prune(tx, now).map(|_| ())).await?)
     }
 
     /// Drops events that nobody can ask for any more. Answers how many.
@@ -43,7 +43,7 @@ impl Vault {
     pub async fn event_step(self: &Arc<Self>) -> Result<usize> {
         let now = self.clock.now();
         let before = now.plus_seconds(-EVENTS_KEPT_SECONDS);
-        let dropped = self.store.write(Lane::Beside, move |tx| event::drop_old(tx, before, now, BATCH)).await?;
+        let dropped = self.store.write(Lane::Upkeep, move |tx| event::drop_old(tx, before, now, BATCH)).await?;
         Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
     }
 
@@ -74,7 +74,7 @@ impl Vault {
     /// Without the database.
     pub async fn rotation_history_step(self: &Arc<Self>) -> Result<usize> {
         let before = self.clock.now().plus_seconds(-ROTATIONS_KEPT_SECONDS);
-        let dropped = self.store.write(Lane::Beside, move |tx| rotation_history::drop_old(tx, before, BATCH)).await?;
+        let dropped = self.store.write(Lane::Upkeep, move |tx| rotation_history::drop_old(tx, before, BATCH)).await?;
         Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
     }
 }

@@ -78,7 +78,7 @@ impl Vault {
     /// Without the database.
     pub async fn delivery_step(self: &Arc<Self>) -> Result<usize> {
         let before = self.clock.now().plus_seconds(-DELIVERIES_KEPT_SECONDS);
-        let dropped = self.store.write(Lane::Beside, move |tx| webhook_delivery::drop_old(tx, before, BATCH)).await?;
+        let dropped = self.store.write(Lane::Upkeep, move |tx| webhook_delivery::drop_old(tx, before, BATCH)).await?;
         Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
     }
 }

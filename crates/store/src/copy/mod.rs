@@ -31,7 +31,7 @@ use crate::error::StoreError;
 #[derive(Debug, Clone)]
 pub enum Place {
     Sqlite(SqliteLocation),
-    Postgres(PostgresAddress),
+    Postgres(Box<PostgresAddress>),
 }
 
 /// Why a copy ends early. Texts name tables, keys and places, never values or passwords.

@@ -25,14 +25,14 @@ fn postgres() -> Option<Place> {
     #[allow(clippy::disallowed_methods, reason = "a test has no settings")]
     let url = std::env::var(POSTGRES).ok()?;
     let schema = format!("copy_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    Some(Place::Postgres(PostgresAddress::parse(&url).unwrap().in_schema(&schema)))
+    Some(Place::Postgres(Box::new(PostgresAddress::parse(&url).unwrap().in_schema(&schema))))
 }
 
 fn serve(place: &Place) -> crate::StoreResult<Store> {
     match place {
         Place::Sqlite(location) => Store::open_sqlite(&SqliteOptions { location: location.clone() }),
         Place::Postgres(address) => {
-            Store::open_postgres(&PostgresOptions { pool_size: 4, ..PostgresOptions::new(address.clone()) })
+            Store::open_postgres(&PostgresOptions { pool_size: 4, ..PostgresOptions::new(address.as_ref().clone()) })
         }
     }
 }
@@ -54,7 +54,7 @@ fn value(kind: Kind, number: i64) -> Value {
     match kind {
         Kind::Int => Value::Int(number),
         Kind::Text => Value::Text(format!("t{number:05} \u{e9}\u{1f511}'\"\\")),
-        Kind::Blob => Value::Blob(vec![0, 1, 255, b'\''].repeat(usize::try_from(number % 50).unwrap())),
+        Kind::Blob => Value::Blob([0, 1, 255, b'\''].repeat(usize::try_from(number % 50).unwrap())),
     }
 }
 

@@ -61,7 +61,6 @@ impl PostgresEngine {
         options.check()?;
         let mut link = Link::connect(&options.address)?;
         let schema = options.address.schema.clone();
-        prepare(&mut link, &schema)?;
         let incarnation = format!("{:032x}", u128::from_be_bytes(random()));
         let starting = lock_key(&schema, "start");
         // One node after the other: the first one migrates, the others find it done.
@@ -71,6 +70,7 @@ impl PostgresEngine {
             tracing::info!("another node starts; waiting for it");
             link.simple(&format!("SELECT pg_advisory_lock({starting})"))?;
         }
+        prepare(&mut link, &schema)?;
         rest::refuse_unfinished(&mut link)?;
         migrate::run(&mut link, "BEGIN", Migration::for_postgres)?;
         parts::make_first(&mut link, &schema);

@@ -65,7 +65,11 @@ async fn in_a_text_that_is_stored_it_is_refused_by_name() {
         ("/v1/rotation/policies", json!({"name": "r", "interval": "1d", "description": text}), "description"),
         ("/v1/identity/tenants", json!({"partner_id": "ptn_default", "name": text}), "name"),
         ("/v1/identity/tenants", json!({"partner_id": text, "name": "t"}), "partner_id"),
-        ("/v1/identity/tenants/tnt_default/users", json!({"email": "a@b.example", "display_name": text}), "display_name"),
+        (
+            "/v1/identity/tenants/tnt_default/users",
+            json!({"email": "a@b.example", "display_name": text}),
+            "display_name",
+        ),
         ("/v1/identity/tenants/tnt_default/groups", json!({"name": "g", "description": text}), "description"),
         ("/v1/auth/tokens", json!({"name": text, "scopes": ["secrets:read"]}), "name"),
     ] {
@@ -75,7 +79,9 @@ async fn in_a_text_that_is_stored_it_is_refused_by_name() {
         assert!(named, "{target} {field}: {}", answer.text());
     }
     for metadata in [json!({"description": text}), json!({"owner": text}), json!({"tags": [text]})] {
-        root.put("/v1/secrets/a", json!({"data": {}, "metadata": metadata})).await.expect_error(422, "validation_error");
+        root.put("/v1/secrets/a", json!({"data": {}, "metadata": metadata}))
+            .await
+            .expect_error(422, "validation_error");
     }
 }
 

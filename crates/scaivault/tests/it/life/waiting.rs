@@ -16,7 +16,7 @@ fn insert(app: &TestApp, kind: &str, count: i64, first_at: i64) {
     // Spread over a year, no two at the same time.
     let step = 365 * DAY * 1_000_000 / count;
     let inserted = app.raw().execute(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count} - 1)
+        "WITH RECURSIVE n(i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {count} - 1)
          INSERT INTO job (kind, subject, tenant_id, namespace, run_at, planned_at, plans, claim, failures)
          SELECT '{kind}', 'sec_' || i, 'tnt_default', 'tnt_default', {first_at} + i * {step}, {now}, 0, {now}, 0 FROM n"
     ));

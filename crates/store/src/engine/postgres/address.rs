@@ -103,7 +103,16 @@ impl PostgresAddress {
             return Err("target_session_attrs must be read-write: ScaiVault writes".to_owned());
         }
         let local = config.get_hosts().iter().all(is_local);
-        let ssl = ssl.unwrap_or(if local { SslMode::Prefer } else { SslMode::VerifyFull });
+        let ssl = match (ssl, &files.root) {
+            // As libpq does it: who names an authority wants it asked.
+            (Some(SslMode::Require), Some(_)) => SslMode::VerifyCa,
+            (Some(SslMode::Disable | SslMode::Prefer), Some(_)) => {
+                return Err("sslrootcert has no meaning with this sslmode; say verify-full".to_owned());
+            }
+            (Some(ssl), _) => ssl,
+            (None, None) if local => SslMode::Prefer,
+            (None, _) => SslMode::VerifyFull,
+        };
         config.target_session_attrs(TargetSessionAttrs::ReadWrite).ssl_mode(match ssl {
             SslMode::Disable => Negotiation::Disable,
             SslMode::Prefer => Negotiation::Prefer,

@@ -3,6 +3,7 @@
 //! The table makes it exact: a row is read by the first snapshot that sees it. The bell only makes it quick. It is rung after a commit and
 //! not in it, because a transaction that notifies holds a lock of the whole database while it waits for the disk.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::{Link, lock_key};
@@ -23,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Rows older than this concern nobody: who did not read them by now begins anew.
 const KEPT_MICROS: i64 = 600 * 1_000_000;
+/// Rows that are cleared away at a time.
+const CLEARED: i64 = 20_000;
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Runs until the store is closed.
@@ -52,6 +55,8 @@ struct Feed<'s> {
     position: Option<Position>,
     /// The database's clock at the last reading.
     read_at: i64,
+    /// How long the last reading took.
+    took: Duration,
     heartbeat: Instant,
 }
 
@@ -60,8 +65,17 @@ impl<'s> Feed<'s> {
         let mut link = shared.connect()?;
         link.set_patience(PATIENCE);
         let channel = format!("scaivault_{:016x}", lock_key(&shared.schema, "feed").cast_unsigned());
-        link.simple(&format!("LISTEN {channel}"))?;
-        Ok(Self { shared, link, channel, position: None, read_at: i64::MIN, heartbeat: Instant::now() })
+        // Nothing that the feed writes has to be durable, so it does not wait for a standby.
+        link.simple(&format!("SET synchronous_commit = off; LISTEN {channel}"))?;
+        Ok(Self {
+            shared,
+            link,
+            channel,
+            position: None,
+            read_at: i64::MIN,
+            took: Duration::ZERO,
+            heartbeat: Instant::now(),
+        })
     }
 
     fn run(&mut self) -> StoreResult<()> {
@@ -70,7 +84,7 @@ impl<'s> Feed<'s> {
                 self.link.simple(&format!("NOTIFY {}", self.channel))?;
             }
             // What this connection hears of its own ringing is read below.
-            self.link.rung = false;
+            self.link.forget_ringing();
             self.read()?;
             if self.heartbeat.elapsed() >= HEARTBEAT {
                 self.heartbeat = Instant::now();
@@ -86,7 +100,8 @@ impl<'s> Feed<'s> {
 
     fn wait(&mut self) {
         let read_at = Instant::now();
-        self.link.listen(EVERY, &self.shared.bell.notify);
+        // Where a reading takes long, the next one begins the sooner: else none would vouch for anything.
+        self.link.listen(EVERY.saturating_sub(self.took), &self.shared.bell.notify);
         let early = GAP.saturating_sub(read_at.elapsed());
         if !early.is_zero() && !self.shared.bell.is_waited_for() {
             self.shared.pause(early);
@@ -101,7 +116,8 @@ impl<'s> Feed<'s> {
             self.position.as_ref().map_or((i64::MAX, ""), |position| (position.end, position.open.as_str()));
         let mut changes: Vec<Change> = if first { vec![Change::Everything] } else { Vec::new() };
         let (mut snapshot, mut clock) = (String::new(), 0);
-        self.link.query(READ, params![&self.shared.incarnation, end, open], &mut |row| {
+        let myself = if self.shared.hears_itself.load(Ordering::Acquire) { "" } else { &self.shared.incarnation };
+        self.link.query(READ, params![myself, end, open], &mut |row| {
             snapshot = row.text(0)?;
             clock = row.int(1)?;
             if let Some(text) = row.opt_text(2)? {
@@ -123,6 +139,7 @@ impl<'s> Feed<'s> {
         }
         self.read_at = clock;
         let took = began.elapsed();
+        self.took = took;
         self.position = Some(position(&snapshot)?);
         if !changes.is_empty()
             && let Some(listener) = self.shared.listener.get()
@@ -147,8 +164,9 @@ impl<'s> Feed<'s> {
             );
         }
         self.link.execute(
-            "DELETE FROM change_feed WHERE at < (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint - $1",
-            params![KEPT_MICROS],
+            "DELETE FROM change_feed WHERE (xid, origin) IN (SELECT xid, origin FROM change_feed
+               WHERE at < (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint - $1 LIMIT $2)",
+            params![KEPT_MICROS, CLEARED],
         )?;
         Ok(())
     }
@@ -159,7 +177,7 @@ const READ: &str = "SELECT s.snapshot, s.clock, f.changes
      FROM (SELECT pg_current_snapshot()::text AS snapshot,
                   (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint AS clock) s
      LEFT JOIN change_feed f
-       ON f.origin <> $1 AND (f.xid >= $2 OR f.xid = ANY (string_to_array($3, ',')::bigint[]))";
+       ON f.origin <> $1 AND f.changes <> '[]' AND (f.xid >= $2 OR f.xid = ANY (string_to_array($3, ',')::bigint[]))";
 
 /// `xmin:xmax:xip1,xip2`
 fn position(snapshot: &str) -> StoreResult<Position> {

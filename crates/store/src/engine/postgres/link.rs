@@ -24,11 +24,11 @@ use crate::sql::{Connection, Param, Row, placeholders};
 /// A statement of ours never takes this long; what does is waiting for something that is broken.
 const STATEMENT_SECONDS: u64 = 20;
 /// How long a statement waits for a lock of another transaction.
-const LOCK_SECONDS: u64 = 8;
+pub(super) const LOCK_SECONDS: u64 = 8;
 /// A node that stops in the middle of a transaction (a paused virtual machine) keeps the others waiting no longer than this.
 const IDLE_SECONDS: u64 = 10;
 /// On top of the server's own limit, for a server that does not answer any more.
-const SILENCE: Duration = Duration::from_secs(STATEMENT_SECONDS + 5);
+pub(super) const SILENCE: Duration = Duration::from_secs(STATEMENT_SECONDS + 5);
 /// For all hosts of an address together.
 const CONNECT_SILENCE: Duration = Duration::from_secs(8);
 /// Rows of one statement at most. 256 rows of 23 columns stay far below the protocol's 65,535 parameters.
@@ -45,8 +45,9 @@ pub(super) struct Link {
     statements: HashMap<String, Statement>,
     /// Savepoints that begin or end with the next statement, on its way: by themselves they would double the way of each.
     held_back: Vec<Control>,
-    /// Something was told on the channel that this connection listens to.
-    pub(super) rung: bool,
+    heard: Heard,
+    /// The end of the transaction came back with a warning.
+    pub(super) warned: bool,
     /// A statement failed in this transaction, and nothing was rolled back since.
     pub(super) failed: bool,
     /// Another transaction was in the way.
@@ -68,7 +69,8 @@ impl Link {
             driver: Some(driver),
             statements: HashMap::new(),
             held_back: Vec::new(),
-            rung: false,
+            heard: Heard::default(),
+            warned: false,
             failed: false,
             conflict: false,
             patience: SILENCE,
@@ -105,10 +107,10 @@ impl Link {
 
     /// Drives the connection until `future` is done.
     fn wait<T>(&mut self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> StoreResult<T> {
-        let Self { driver, rung, patience, runtime, .. } = self;
+        let Self { driver, heard, patience, runtime, .. } = self;
         let mut future = pin!(future);
         let driven = poll_fn(|cx| {
-            drive(driver, rung, cx);
+            drive(driver, heard, cx);
             future.as_mut().poll(cx)
         });
         let patience = *patience;
@@ -124,14 +126,14 @@ impl Link {
 
     /// Waits until somebody rings, here or there, or the time is over.
     pub(super) fn listen(&mut self, patience: Duration, bell: &Notify) {
-        let Self { driver, rung, runtime, .. } = self;
-        let heard = poll_fn(|cx| {
-            drive(driver, rung, cx);
-            if *rung || driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        let Self { driver, heard, runtime, .. } = self;
+        let told = poll_fn(|cx| {
+            drive(driver, heard, cx);
+            if heard.rung || driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
         });
         runtime.block_on(async {
             tokio::select! {
-                () = heard => {}
+                () = told => {}
                 () = bell.notified() => {}
                 () = tokio::time::sleep(patience) => {}
             }
@@ -168,7 +170,56 @@ impl Link {
     /// Ends the transaction: `COMMIT` or `ROLLBACK`, which both end whatever savepoints there are.
     pub(super) fn end(&mut self, how: &str) -> StoreResult<()> {
         self.held_back.clear();
-        self.simple(how).map(|_| ())
+        self.heard.warned = false;
+        let ended = self.simple(how).map(|_| ());
+        self.warned = self.heard.warned;
+        ended
+    }
+
+    /// Has `begin` travel with the statement that comes next.
+    pub(super) fn begin_with_next(&mut self, begin: &'static str) {
+        self.held_back = vec![Control::Begin(begin)];
+        (self.failed, self.conflict) = (false, false);
+    }
+
+    /// Sends `how` and does not wait for its answer: whoever uses the connection next does.
+    pub(super) fn end_unheard(&mut self, how: &'static str) {
+        if matches!(self.held_back.first(), Some(Control::Begin(_))) {
+            self.held_back.clear();
+            return;
+        }
+        self.held_back.clear();
+        let client = Arc::clone(&self.client);
+        let Self { driver, heard, runtime, .. } = self;
+        let mut ending = pin!(client.batch_execute(how));
+        // Once to queue it, once more for it to leave.
+        let sent = poll_fn(|cx| {
+            let _ = ending.as_mut().poll(cx);
+            drive(driver, heard, cx);
+            Poll::Ready(Some(()))
+        });
+        let _ = runtime.block_on(sent);
+    }
+
+    /// Whether the connection still stands, as far as this machine knows.
+    pub(super) fn stands(&mut self) -> bool {
+        let Self { driver, heard, runtime, .. } = self;
+        let look = poll_fn(|cx| {
+            drive(driver, heard, cx);
+            Poll::Ready(())
+        });
+        let _ = runtime.block_on(async {
+            // The event loop looks at the network between two turns.
+            tokio::task::yield_now().await;
+            look.await;
+            Some(())
+        });
+        !self.is_broken()
+    }
+
+    /// Whether somebody rang since the last time.
+    pub(super) fn forget_ringing(&mut self) {
+        self.heard.rung = false;
     }
 
     /// Sends what was held back and then `statement`, one right behind the other.
@@ -274,6 +325,14 @@ where
     }
 }
 
+/// What the server said unasked.
+#[derive(Default)]
+struct Heard {
+    /// Something was told on the channel that this connection listens to.
+    rung: bool,
+    warned: bool,
+}
+
 /// The connection's own event loop; it runs while somebody waits for an answer.
 struct Reactor(Option<Runtime>);
 
@@ -305,10 +364,12 @@ impl Drop for Reactor {
 }
 
 /// Moves messages until there are none.
-fn drive(driver: &mut Option<Driver>, rung: &mut bool, cx: &mut Context<'_>) {
+fn drive(driver: &mut Option<Driver>, heard: &mut Heard, cx: &mut Context<'_>) {
     while let Some(poll) = driver {
         match poll(cx) {
-            Poll::Ready(Some(Ok(message))) => *rung |= matches!(message, AsyncMessage::Notification(_)),
+            Poll::Ready(Some(Ok(AsyncMessage::Notification(_)))) => heard.rung = true,
+            // Warnings only, see `set_up`.
+            Poll::Ready(Some(Ok(_))) => heard.warned = true,
             Poll::Ready(Some(Err(_)) | None) => *driver = None,
             Poll::Pending => return,
         }
@@ -388,8 +449,9 @@ impl Connection for Link {
     }
 }
 
-/// A savepoint's beginning or end.
+/// A beginning or end, of a transaction or of a savepoint.
 enum Control {
+    Begin(&'static str),
     Savepoint(String),
     Release(String),
 }
@@ -397,6 +459,7 @@ enum Control {
 impl Control {
     fn sql(&self) -> String {
         match self {
+            Self::Begin(begin) => (*begin).to_owned(),
             Self::Savepoint(name) => format!("SAVEPOINT {name}"),
             Self::Release(name) => format!("RELEASE {name}"),
         }

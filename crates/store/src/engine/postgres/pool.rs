@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::link::Link;
 use super::shared::Shared;
 use crate::error::{StoreError, StoreResult};
-use crate::sql::Connection;
+use crate::sql::{Connection, Param, Row};
 use crate::tx::SnapshotSource;
 
 /// How long a look waits for a connection.
@@ -43,48 +43,91 @@ pub(super) struct PooledSnapshot<'e> {
     /// Whether a place was taken.
     taken: bool,
     link: Option<Link>,
+    /// Nothing was seen of the snapshot yet.
+    fresh: bool,
 }
 
 impl<'e> PooledSnapshot<'e> {
     pub(super) fn new(pool: &'e Pool, shared: &'e Shared) -> Self {
-        Self { pool, shared, taken: false, link: None }
+        Self { pool, shared, taken: false, link: None, fresh: true }
     }
 
-    fn begin(&mut self) -> StoreResult<()> {
+    fn take(&mut self) -> StoreResult<()> {
         let place = self.pool.free.recv_timeout(PATIENCE);
         let place = place.map_err(|_| StoreError::Unavailable("no read connection became free".to_owned()))?;
         self.taken = true;
-        // An old connection may have been lost while nobody used it.
-        if let Some(mut link) = place.filter(|link| !link.is_broken())
-            && link.simple(BEGIN).is_ok()
-        {
-            self.link = Some(link);
-            return Ok(());
+        self.link = place;
+        // It may have been lost while nobody used it.
+        if !self.link.as_mut().is_some_and(Link::stands) {
+            self.link = None;
+            self.link = Some(self.shared.connect()?);
         }
-        let mut link = self.shared.connect()?;
-        link.simple(BEGIN)?;
-        self.link = Some(link);
+        self.begin();
         Ok(())
+    }
+
+    fn begin(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.begin_with_next(BEGIN);
+        }
+    }
+
+    fn link(&mut self) -> StoreResult<&mut Link> {
+        self.link.as_mut().ok_or_else(|| StoreError::Unavailable("no read connection".to_owned()))
     }
 }
 
 impl SnapshotSource for PooledSnapshot<'_> {
     fn snapshot(&mut self) -> StoreResult<&mut dyn Connection> {
         if !self.taken {
-            self.begin()?;
+            self.take()?;
         }
-        match &mut self.link {
-            Some(link) => Ok(link),
-            None => Err(StoreError::Unavailable("no read connection".to_owned())),
+        Ok(self)
+    }
+}
+
+/// The first query may find that the connection is gone; then there is nothing to lose by another one.
+impl Connection for PooledSnapshot<'_> {
+    fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> StoreResult<u64> {
+        self.fresh = false;
+        self.link()?.execute(sql, params)
+    }
+
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> StoreResult<bool>,
+    ) -> StoreResult<()> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut seen = false;
+        let mut once = |row: &dyn Row| {
+            seen = true;
+            each(row)
+        };
+        let answer = self.link()?.query(sql, params, &mut once);
+        if answer.is_err() && fresh && !seen && self.link()?.is_broken() {
+            self.link = None;
+            self.link = Some(self.shared.connect()?);
+            self.begin();
+            return self.link()?.query(sql, params, each);
         }
+        answer
+    }
+
+    fn batch(&mut self, sql: &str) -> StoreResult<()> {
+        self.fresh = false;
+        self.link()?.batch(sql)
     }
 }
 
 impl Drop for PooledSnapshot<'_> {
     fn drop(&mut self) {
         if self.taken {
-            let ended = |link: &mut Link| !link.is_broken() && link.simple("ROLLBACK").is_ok();
-            let link = self.link.take().and_then(|mut link| ended(&mut link).then_some(link));
+            let mut link = self.link.take().filter(|link| !link.is_broken());
+            if let Some(link) = &mut link {
+                link.end_unheard("ROLLBACK");
+            }
             let _ = self.pool.give_back.send(link);
         }
     }

@@ -30,10 +30,6 @@ impl PostgresAtRest {
     pub(crate) fn open(address: &PostgresAddress, role: Role) -> StoreResult<Self> {
         let mut link = Link::connect(address)?;
         link.set_patience(PATIENCE);
-        match role {
-            Role::Destination => prepare(&mut link, &address.schema)?,
-            Role::Source => check_server(&mut link)?,
-        }
         link.simple(&format!(
             "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0;
              SET lock_timeout = '{LOCK_SECONDS}s'"
@@ -46,6 +42,10 @@ impl PostgresAtRest {
             } else {
                 StoreError::InUse(format!("{address}: a node is starting there, or another copy is going on"))
             });
+        }
+        match role {
+            Role::Destination => prepare(&mut link, &address.schema)?,
+            Role::Source => check_server(&mut link)?,
         }
         let since = link.simple(&format!("SELECT {NOW}"))?.and_then(|text| text.parse().ok()).unwrap_or(0);
         let mut resting = Self { link, address: address.clone(), since };

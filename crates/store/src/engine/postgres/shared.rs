@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) listener: Listener,
     pub(super) write_failed: AtomicBool,
     pub(super) outage: Outage,
+    /// A commit of this node was in doubt: what the feed says of its own changes counts too, from then on.
+    pub(super) hears_itself: AtomicBool,
     pub(super) bell: Bell,
     pub(super) freshness: Freshness,
     pub(super) clock: DatabaseClock,
@@ -53,6 +55,7 @@ impl Shared {
             listener,
             write_failed: AtomicBool::new(false),
             outage: Outage::default(),
+            hears_itself: AtomicBool::new(false),
             bell: Bell::default(),
             freshness: Freshness::default(),
             clock: DatabaseClock::default(),
@@ -188,19 +191,29 @@ impl Freshness {
 #[derive(Default)]
 pub(super) struct DatabaseClock(Mutex<Option<(Instant, i64)>>);
 
+/// A difference below this is the reading's.
+const READING_ERROR_MICROS: i64 = 2_000_000;
+
+fn micros_between(from: Instant, to: Instant) -> i64 {
+    i64::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(0)
+}
+
 impl DatabaseClock {
     pub(super) fn set(&self, at: Instant, micros: i64) {
-        *self.0.lock() = Some((at, micros));
+        let mut known = self.0.lock();
+        // A slow answer is a bad reading by half of its time. Time does not go back for that; only where the database's clock was set back.
+        let back =
+            known.map_or(0, |(then, clock)| clock.saturating_add(micros_between(then, at)).saturating_sub(micros));
+        if !(1..READING_ERROR_MICROS).contains(&back) {
+            *known = Some((at, micros));
+        }
     }
 }
 
 impl Clock for DatabaseClock {
     fn now(&self) -> Timestamp {
         match *self.0.lock() {
-            Some((at, micros)) => {
-                let since = i64::try_from(at.elapsed().as_micros()).unwrap_or(0);
-                Timestamp::from_micros(micros.saturating_add(since))
-            }
+            Some((at, micros)) => Timestamp::from_micros(micros.saturating_add(micros_between(at, Instant::now()))),
             None => SystemClock.now(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use scaivault_domain::audit::{AuditEntry, INSTANCE_STREAM};
 
-use super::link::{Link, lock_key};
+use super::link::{LOCK_SECONDS, Link, SILENCE, lock_key};
 use super::shared::Shared;
 use crate::audit::Sealed;
 use crate::error::{StoreError, StoreResult};
@@ -23,6 +23,8 @@ const RECONNECT: Duration = Duration::from_secs(4);
 /// How long the fate of a commit whose answer was lost is looked for.
 const DOUBT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a write waits for its lane: below the limit of a statement.
+const LANE_SECONDS: u64 = 18;
 /// Repetitions of a transaction that others were in the way of.
 const REPEATS: u32 = 12;
 
@@ -30,10 +32,14 @@ const REPEATS: u32 = 12;
 pub(super) fn write_loop(shared: &Shared, next: fn(&Shared) -> Option<(Lane, Group)>) {
     let mut writer = Writer { shared, link: None };
     while let Some((lane, mut group)) = next(shared) {
-        let fates = writer.run(&lane, &mut group);
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(&lane, &mut group)));
         if lane != Lane::Beside {
             shared.lanes.done(&lane);
         }
+        let fates = ran.unwrap_or_else(|_| {
+            writer.link = None;
+            vec![Err(StoreError::corrupt("a storage thread panicked")); group.len()]
+        });
         for (job, fate) in group.into_iter().zip(fates) {
             job.settle(fate);
         }
@@ -143,14 +149,18 @@ impl Writer<'_> {
         let key = |name: &str| lock_key(&self.shared.schema, name);
         let whole = key("whole");
         let locks = match lane {
-            Lane::Beside => String::new(),
+            Lane::Beside | Lane::Upkeep => String::new(),
             Lane::Tenant(id) => format!(
                 "SELECT pg_advisory_xact_lock_shared({whole}); SELECT pg_advisory_xact_lock({});",
                 key(&format!("tenant {id}"))
             ),
             Lane::Whole => format!("SELECT pg_advisory_xact_lock({whole});"),
         };
-        format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {locks} SELECT pg_current_xact_id()::text")
+        // The turn of a lane may be longer in coming than any row.
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '{LANE_SECONDS}s'; {locks}
+             SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; SELECT pg_current_xact_id()::text"
+        )
     }
 
     /// Nothing that happened may stay without its entry: what can't be recorded is not committed.
@@ -163,18 +173,27 @@ impl Writer<'_> {
             }
             Err(error) => return Attempt::Failed(StoreError::Audit(error.to_string())),
         };
-        if let Err(error) = self.tell_others(link, xid, &changes) {
-            return if link.is_broken() { Attempt::Again(error) } else { Attempt::Failed(error) };
+        // Every transaction leaves something by which it can be found: its row in the feed, or the end of a chain.
+        let told = !changes.is_empty() || sealed.entries.is_empty();
+        if let Err(error) = if told { self.tell_others(link, xid, &changes) } else { Ok(()) } {
+            return if link.is_broken() || link.conflict { Attempt::Again(error) } else { Attempt::Failed(error) };
         }
         match link.end("COMMIT") {
-            Ok(_) => {}
+            // The wait for the standby was cancelled: committed here, and perhaps nowhere else.
+            Ok(()) if link.warned => {
+                tracing::warn!("a commit came back with a warning; it counts only when a later one is durable");
+                if let Err(doubt) = self.shared.touch(link) {
+                    return self.doubt(doubt);
+                }
+            }
+            Ok(()) => {}
             Err(error) if !link.is_broken() => {
                 return if link.conflict { Attempt::Again(error) } else { Attempt::Failed(error) };
             }
-            Err(error) => match self.was_committed(xid, &sealed) {
+            Err(error) => match self.was_committed(xid, told, &sealed) {
                 Ok(true) => {}
                 Ok(false) => return Attempt::Again(error),
-                Err(doubt) => return Attempt::Doubtful(doubt),
+                Err(doubt) => return self.doubt(doubt),
             },
         }
         let entries = sealed.committed();
@@ -187,6 +206,15 @@ impl Writer<'_> {
         Attempt::Done(fates)
     }
 
+    /// What was to change may change yet, when nobody here waits for it any more: this node listens to itself from now on.
+    fn doubt(&self, doubt: StoreError) -> Attempt {
+        self.shared.hears_itself.store(true, Ordering::Release);
+        if let Some(listener) = self.shared.listener.get() {
+            listener.committed(&[Change::Everything], &[]);
+        }
+        Attempt::Doubtful(doubt)
+    }
+
     fn publish(&self, changes: &[Change], entries: &[AuditEntry]) {
         if let Some(listener) = self.shared.listener.get() {
             listener.committed(changes, entries);
@@ -197,9 +225,6 @@ impl Writer<'_> {
     }
 
     fn tell_others(&self, link: &mut Link, xid: &str, changes: &[Change]) -> StoreResult<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
         let xid: i64 = xid.parse().map_err(StoreError::corrupt)?;
         link.execute(
             "INSERT INTO change_feed (xid, origin, at, changes)
@@ -214,11 +239,11 @@ impl Writer<'_> {
     /// The transaction's id alone does not tell: after a failover to a standby that had not heard of it, another may bear it. What it
     /// wrote does. And it counts only when it is as durable as any commit, which one more commit after it proves: the lost one may have
     /// given up waiting for its standby.
-    fn was_committed(&mut self, xid: &str, sealed: &Sealed) -> StoreResult<bool> {
+    fn was_committed(&mut self, xid: &str, told: bool, sealed: &Sealed) -> StoreResult<bool> {
         let until = Instant::now() + DOUBT;
         let mut last = StoreError::Unavailable("the outcome of a commit is not known".to_owned());
         while Instant::now() < until {
-            match self.look_for(xid, sealed) {
+            match self.look_for(xid, told, sealed, until) {
                 Ok(Some(found)) => {
                     tracing::warn!(
                         committed = found,
@@ -235,25 +260,39 @@ impl Writer<'_> {
     }
 
     /// `None` while the transaction is still going on.
-    fn look_for(&mut self, xid: &str, sealed: &Sealed) -> StoreResult<Option<bool>> {
+    fn look_for(&mut self, xid: &str, told: bool, sealed: &Sealed, until: Instant) -> StoreResult<Option<bool>> {
         let mut link = self.shared.connect()?;
+        link.set_patience(until.saturating_duration_since(Instant::now()).max(PAUSE));
         let status = link.simple(&format!(
             "SELECT CASE WHEN '{xid}'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'unknown'
                     ELSE pg_xact_status('{xid}'::xid8) END"
         ))?;
         let found = match status.as_deref() {
             Some("in progress") => return Ok(None),
+            Some("committed") if told => self.stands_in_feed(&mut link, xid)?,
             Some("committed") => match sealed.witness() {
                 Some((stream, node, hash)) => holds(&mut link, stream.as_deref(), node.as_deref(), hash)?,
-                None => true,
+                None => false,
             },
             _ => false,
         };
         if found {
             self.shared.touch(&mut link)?;
         }
+        link.set_patience(SILENCE);
         self.link = Some(link);
         Ok(Some(found))
+    }
+
+    fn stands_in_feed(&self, link: &mut Link, xid: &str) -> StoreResult<bool> {
+        let xid: i64 = xid.parse().map_err(StoreError::corrupt)?;
+        let mut found = false;
+        let row = "SELECT 1 FROM change_feed WHERE xid = $1 AND origin = $2";
+        link.query(row, params![xid, &self.shared.incarnation], &mut |_| {
+            found = true;
+            Ok(false)
+        })?;
+        Ok(found)
     }
 }
 

@@ -109,7 +109,7 @@ fn parse(url: &str) -> Result<Place, String> {
         };
     }
     if url.starts_with("postgresql://") || url.starts_with("postgres://") {
-        return PostgresAddress::parse(url).map(Place::Postgres);
+        return PostgresAddress::parse(url).map(|address| Place::Postgres(Box::new(address)));
     }
     Err("must begin with sqlite: or postgresql://".to_owned())
 }
