@@ -33,10 +33,10 @@ def prepare(tally: Tally, directory: pathlib.Path, primary: Cluster) -> tuple[Si
 def _kill_while_rotating(a: Node, primary: Cluster, count: int) -> list[int]:
     """Starts the node when everything is due and kills it at once, again and again until it is done; how much was done at each kill."""
     done: list[int] = []
-    while len(done) < 30 and (not done or done[-1] < count):
+    while len(done) < 16 and (not done or done[-1] < count):
         a.start()
         # Longer each time until the first are done, then short again: the next kill is to meet the rest.
-        time.sleep(0.03 * len(done) if not any(done) else 0.03 * done.count(0))
+        time.sleep(0.06 * len(done) if not any(done) else 0.06 * done.count(0))
         a.kill()
         done.append(int(primary.psql("SELECT count(*) FROM jobs.rotation_history WHERE status = 'success'", database="scaivault")))
     return done

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -46,16 +47,20 @@ def main() -> int:
             hung(tally, directory, 30 if arguments.long else 8)
         if "commits" in wanted:
             fault_network.commits(tally, directory, primary, arguments.long)
-        if "slow" in wanted:
-            fault_network.slow(tally, directory, primary, 60 if arguments.long else 22)
-        if "feed" in wanted:
-            fault_network.feed(tally, directory, primary)
         if "clocks" in wanted:
             fault_jobs.clocks(tally, directory, primary)
+        if "feed" in wanted:
+            fault_network.feed(tally, directory, primary)
+        # These two mostly wait, for a lease to end and for a slow database: together.
+        waiter = threading.Thread(target=fault_jobs.jobs, args=(tally, primary, *waiting)) if waiting is not None else None
+        if waiter is not None:
+            waiter.start()
+        if "slow" in wanted:
+            fault_network.slow(tally, directory, primary, 60 if arguments.long else 30)
+        if waiter is not None:
+            waiter.join()
         if "disk" in wanted:
             disk(tally, directory)
-        if waiting is not None:
-            fault_jobs.jobs(tally, primary, *waiting)
     print(f"{time.monotonic() - began:.0f} s", flush=True)
     return tally.end()
 

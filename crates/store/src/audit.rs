@@ -17,7 +17,7 @@ mod condition;
 pub(crate) mod parts;
 mod seal;
 
-pub(crate) use seal::{ChainWriter, Sealed};
+pub(crate) use seal::{ChainWriter, Sealed, Witness};
 
 /// One chain of a stream: all of it on the embedded store, where the node has no name; one a node on PostgreSQL, so that nodes never
 /// wait for each other.

@@ -24,6 +24,8 @@ pub trait CommitListener: Send + Sync {
 /// The one listener, once it is there.
 pub(crate) type Listener = Arc<OnceLock<Arc<dyn CommitListener>>>;
 
+/// How long a probe of readiness waits for the database.
+const CHECK: Duration = Duration::from_secs(4);
 /// How long a request waits to hear of what others changed.
 const CATCH_UP: Duration = Duration::from_secs(3);
 
@@ -98,7 +100,15 @@ impl Store {
     }
 
     /// Whether reads and durable writes work right now; after a failed write this really writes.
+    ///
+    /// # Errors
+    /// What is wrong; also when there is no answer for some seconds.
     pub async fn check(&self) -> StoreResult<()> {
+        let answered = tokio::time::timeout(CHECK, self.check_patiently()).await;
+        answered.unwrap_or_else(|_| Err(StoreError::Unavailable("the database does not answer".to_owned())))
+    }
+
+    async fn check_patiently(&self) -> StoreResult<()> {
         if self.engine.last_write_failed() {
             let engine = Arc::clone(&self.engine);
             match tokio::task::spawn_blocking(move || engine.probe()).await.map_err(|_| unsettled())? {
@@ -126,7 +136,8 @@ impl Store {
         let Some(heard) = self.engine.catch_up() else { return Ok(()) };
         match tokio::time::timeout(CATCH_UP, heard).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(StoreError::Unavailable("the change feed does not answer".to_owned())),
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::Unavailable("the change feed does not answer".to_owned())),
         }
     }
 

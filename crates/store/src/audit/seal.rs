@@ -39,6 +39,13 @@ pub(crate) struct Sealed {
     held: Vec<(ArcMutexGuard<RawMutex, Option<Head>>, Head)>,
 }
 
+/// Where an entry stands, and its hash.
+pub(crate) struct Witness {
+    pub(crate) chain: super::Chain,
+    pub(crate) seq: i64,
+    pub(crate) hash: [u8; 32],
+}
+
 impl Sealed {
     /// The transaction is durable.
     pub(crate) fn committed(mut self) -> Vec<AuditEntry> {
@@ -49,10 +56,10 @@ impl Sealed {
         std::mem::take(&mut self.entries)
     }
 
-    /// What stands in the database exactly if the transaction was committed: stream, node, and the hash at the end of that chain.
-    pub(crate) fn witness(&self) -> Option<(Option<String>, Option<String>, [u8; 32])> {
+    /// What stands in the database exactly if the transaction was committed: its last entry.
+    pub(crate) fn witness(&self) -> Option<Witness> {
         let entry = self.entries.last()?;
-        self.held.last().map(|(_, head)| (entry.tenant_id.clone(), entry.chain.clone(), head.hash))
+        self.held.last().map(|(_, head)| Witness { chain: super::Chain::of(entry), seq: head.seq, hash: head.hash })
     }
 }
 

@@ -61,8 +61,10 @@ fn shown(host: &Host) -> String {
 const OURS: [&str; 5] = ["schema", "sslcert", "sslkey", "sslmode", "sslrootcert"];
 /// Not `public`: others may write there, and nothing of theirs is to lie among ours.
 const DEFAULT_SCHEMA: &str = "scaivault";
-/// How long a host may take to accept; the next of several is tried then.
+/// How long a host may take to accept.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// After this much silence a server is asked for a sign of life; without one it is given up within ten seconds.
+const TCP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl PostgresAddress {
     /// Reads `postgresql://user:password@host1:port,host2:port/database?sslmode=verify-full&sslrootcert=<file>&schema=<name>` and
@@ -93,7 +95,7 @@ impl PostgresAddress {
         }
         let url = if rest.is_empty() { place.to_owned() } else { format!("{place}?{}", rest.join("&")) };
         let mut config: tokio_postgres::Config = url.parse().map_err(|error| describe(&error))?;
-        if config.get_user().is_none() {
+        if config.get_user().is_none_or(str::is_empty) {
             return Err("it names no user".to_owned());
         }
         if config.get_hosts().is_empty() {
@@ -124,13 +126,40 @@ impl PostgresAddress {
         if config.get_application_name().is_none() {
             config.application_name("scaivault");
         }
-        // A server that vanished without a word is given up within ten seconds.
-        config
-            .tcp_user_timeout(Duration::from_secs(5))
-            .keepalives_idle(Duration::from_secs(5))
-            .keepalives_interval(Duration::from_secs(2))
-            .keepalives_retries(2);
         Ok(Self { config, ssl, files, schema: schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()) })
+    }
+
+    /// One host each: the driver tries several only one after the other, and a host that hangs would keep it from the others.
+    pub(super) fn hosts(&self) -> Vec<tokio_postgres::Config> {
+        let all = &self.config;
+        let ports = all.get_ports();
+        let of_host = |(place, host): (usize, &Host)| {
+            let mut one = tokio_postgres::Config::new();
+            one.target_session_attrs(all.get_target_session_attrs())
+                .ssl_mode(all.get_ssl_mode())
+                .channel_binding(all.get_channel_binding())
+                .tcp_user_timeout(TCP_PATIENCE)
+                .keepalives_idle(TCP_PATIENCE)
+                .keepalives_interval(Duration::from_secs(2))
+                .keepalives_retries(2)
+                .port(ports.get(place).or(ports.first()).copied().unwrap_or(5432));
+            match host {
+                Host::Tcp(name) => one.host(name),
+                #[cfg(unix)]
+                Host::Unix(path) => one.host_path(path),
+            };
+            if let Some(address) = all.get_hostaddrs().get(place) {
+                one.hostaddr(*address);
+            }
+            all.get_user().map(|user| one.user(user));
+            all.get_password().map(|password| one.password(password));
+            all.get_dbname().map(|name| one.dbname(name));
+            all.get_options().map(|options| one.options(options));
+            all.get_application_name().map(|name| one.application_name(name));
+            all.get_connect_timeout().map(|patience| one.connect_timeout(*patience));
+            one
+        };
+        all.get_hosts().iter().enumerate().map(of_host).collect()
     }
 
     /// The same database, another schema.

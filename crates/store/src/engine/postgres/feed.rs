@@ -19,7 +19,7 @@ const VOUCHES: Duration = Duration::from_millis(900);
 /// Changes that come thick and fast are told and read together.
 const GAP: Duration = Duration::from_millis(10);
 /// A feed that does not answer is another feed's turn.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a node says that it lives and clears up.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Rows older than this concern nobody: who did not read them by now begins anew.
@@ -33,6 +33,8 @@ pub(super) fn feed_loop(shared: &Shared) {
     while !shared.is_closing() {
         let lost = Feed::open(shared).and_then(|mut feed| feed.run());
         shared.freshness.end();
+        shared.outage.since();
+        shared.alarm.send_modify(|times| *times = times.wrapping_add(1));
         if let Err(error) = lost {
             tracing::warn!(%error, "the change feed is lost; nothing is served from memory until it is back");
             shared.pause(RETRY);

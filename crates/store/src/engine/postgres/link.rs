@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use scaivault_crypto::digest;
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
@@ -29,8 +29,10 @@ pub(super) const LOCK_SECONDS: u64 = 8;
 const IDLE_SECONDS: u64 = 10;
 /// On top of the server's own limit, for a server that does not answer any more.
 pub(super) const SILENCE: Duration = Duration::from_secs(STATEMENT_SECONDS + 5);
-/// For all hosts of an address together.
-const CONNECT_SILENCE: Duration = Duration::from_secs(8);
+/// For a host to accept, to encrypt, to let in and to say whether it takes writes.
+const CONNECT_SILENCE: Duration = Duration::from_secs(3);
+/// How long an answer may still take when the feed has heard nothing.
+const ALARMED: Duration = Duration::from_millis(1500);
 /// Rows of one statement at most. 256 rows of 23 columns stay far below the protocol's 65,535 parameters.
 const ROWS: usize = 256;
 /// Prepared statements of a connection. Ours are few hundred; statements made of a client's filters could be many.
@@ -53,16 +55,22 @@ pub(super) struct Link {
     /// Another transaction was in the way.
     pub(super) conflict: bool,
     patience: Duration,
+    alarm: Alarm,
     runtime: Reactor,
 }
 
 impl Link {
     /// Connects to the first of the hosts that takes writes.
     pub(super) fn connect(address: &PostgresAddress) -> StoreResult<Self> {
+        Self::connect_under(address, Alarm::silent())
+    }
+
+    /// As [`Link::connect`]; when `alarm` is raised, nothing is waited for much longer.
+    pub(super) fn connect_under(address: &PostgresAddress, alarm: Alarm) -> StoreResult<Self> {
         let runtime = Reactor::new()?;
         let (client, driver) = match tls::connector(address.ssl, &address.files)? {
-            Some(connector) => begin(&runtime, &address.config, connector)?,
-            None => begin(&runtime, &address.config, NoTls)?,
+            Some(connector) => begin(&runtime, &address.hosts(), &connector)?,
+            None => begin(&runtime, &address.hosts(), &NoTls)?,
         };
         let mut link = Self {
             client,
@@ -74,6 +82,7 @@ impl Link {
             failed: false,
             conflict: false,
             patience: SILENCE,
+            alarm,
             runtime,
         };
         link.set_up(address)?;
@@ -100,6 +109,11 @@ impl Link {
         self.driver.is_none() || self.client.is_closed()
     }
 
+    /// Whether it was made before the database fell silent: another one is the better choice.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_broken() || self.alarm.is_raised()
+    }
+
     /// How long an answer may take before the connection counts as broken.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
@@ -107,14 +121,22 @@ impl Link {
 
     /// Drives the connection until `future` is done.
     fn wait<T>(&mut self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> StoreResult<T> {
-        let Self { driver, heard, patience, runtime, .. } = self;
+        let Self { driver, heard, patience, alarm, runtime, .. } = self;
         let mut future = pin!(future);
         let driven = poll_fn(|cx| {
             drive(driver, heard, cx);
             future.as_mut().poll(cx)
         });
         let patience = *patience;
-        match runtime.block_on(async { tokio::time::timeout(patience, driven).await.ok() }) {
+        let answered = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                answer = driven => Some(answer),
+                () = tokio::time::sleep(patience) => None,
+                () = alarm.over() => None,
+            }
+        });
+        match answered {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(self.failure(&error)),
             None => {
@@ -214,7 +236,7 @@ impl Link {
             look.await;
             Some(())
         });
-        !self.is_broken()
+        !self.is_spent()
     }
 
     /// Whether somebody rang since the last time.
@@ -259,7 +281,10 @@ impl Link {
             return StoreError::Unavailable(described(error));
         };
         let code = db.code();
-        if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED {
+        // We have no checks of our own: it is a row on its way to a part of the trail that another part was just made beside.
+        let repeatable =
+            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::CHECK_VIOLATION];
+        if repeatable.contains(code) {
             self.conflict = true;
             return StoreError::Conflict(code.code().to_owned());
         }
@@ -302,26 +327,76 @@ fn described(error: &tokio_postgres::Error) -> String {
     text
 }
 
+/// Asks all hosts at once and takes the first that takes writes.
 fn begin<T>(
     runtime: &Reactor,
-    config: &tokio_postgres::Config,
-    tls: T,
+    hosts: &[tokio_postgres::Config],
+    tls: &T,
 ) -> StoreResult<(Arc<tokio_postgres::Client>, Driver)>
 where
-    T: MakeTlsConnect<Socket> + Send,
+    T: MakeTlsConnect<Socket> + Clone + Send,
     T::Stream: Send + Unpin + 'static,
     T::TlsConnect: Send,
 {
-    let connecting = async { tokio::time::timeout(CONNECT_SILENCE, config.connect(tls)).await.ok() };
-    match runtime.block_on(connecting) {
-        Some(Ok((client, mut connection))) => {
-            let driver: Driver = Box::new(move |cx| connection.poll_message(cx));
-            Ok((Arc::new(client), driver))
+    let mut attempts: Vec<_> = hosts
+        .iter()
+        .map(|host| {
+            let tls = tls.clone();
+            Some(Box::pin(async move { tokio::time::timeout(CONNECT_SILENCE, host.connect(tls)).await.ok() }))
+        })
+        .collect();
+    let mut why = "no host is named".to_owned();
+    let first = poll_fn(|cx| {
+        for attempt in &mut attempts {
+            let Some(Poll::Ready(answer)) = attempt.as_mut().map(|attempt| attempt.as_mut().poll(cx)) else { continue };
+            *attempt = None;
+            match answer {
+                Some(Ok(connected)) => return Poll::Ready(Some(connected)),
+                Some(Err(error)) => why = described(&error),
+                None => "it does not answer".clone_into(&mut why),
+            }
         }
-        Some(Err(error)) => {
-            Err(StoreError::Unavailable(format!("no connection to the database: {}", described(&error))))
+        if attempts.iter().all(Option::is_none) { Poll::Ready(None) } else { Poll::Pending }
+    });
+    let connected = runtime.block_on(first);
+    let (client, mut connection) =
+        connected.ok_or_else(|| StoreError::Unavailable(format!("no connection to the database: {why}")))?;
+    Ok((Arc::new(client), Box::new(move |cx| connection.poll_message(cx))))
+}
+
+/// Told by the change feed, which hears of the database four times a second, when it does not any more: what waits for an answer that may
+/// never come learns of it long before its own patience ends.
+#[derive(Clone)]
+pub(super) struct Alarm {
+    told: watch::Receiver<u64>,
+    /// What had been told when this began.
+    known: u64,
+}
+
+impl Alarm {
+    pub(super) fn of(told: &watch::Sender<u64>) -> Self {
+        let told = told.subscribe();
+        let known = *told.borrow();
+        Self { told, known }
+    }
+
+    /// One that nobody raises.
+    fn silent() -> Self {
+        Self::of(&watch::Sender::new(0))
+    }
+
+    fn is_raised(&self) -> bool {
+        *self.told.borrow() > self.known
+    }
+
+    /// Some time after it was raised; never, if it is not.
+    async fn over(&mut self) {
+        let known = self.known;
+        match self.told.wait_for(|told| *told > known).await {
+            Ok(_) => {}
+            Err(_) => std::future::pending().await,
         }
-        None => Err(StoreError::Unavailable("no connection to the database: it does not answer".to_owned())),
+        tokio::time::sleep(ALARMED).await;
     }
 }
 

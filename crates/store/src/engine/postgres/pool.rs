@@ -53,6 +53,9 @@ impl<'e> PooledSnapshot<'e> {
     }
 
     fn take(&mut self) -> StoreResult<()> {
+        if self.shared.is_closing() {
+            return Err(StoreError::Closed);
+        }
         let place = self.pool.free.recv_timeout(PATIENCE);
         let place = place.map_err(|_| StoreError::Unavailable("no read connection became free".to_owned()))?;
         self.taken = true;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use scaivault_domain::time::{Clock, SystemClock, Timestamp};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::address::PostgresAddress;
 use super::lanes::Lanes;
-use super::link::Link;
+use super::link::{Alarm, Link};
 use crate::audit::ChainWriter;
 use crate::error::StoreResult;
 use crate::sql::{Connection as _, params};
@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) bell: Bell,
     pub(super) freshness: Freshness,
     pub(super) clock: DatabaseClock,
+    /// How often the feed was lost.
+    pub(super) alarm: watch::Sender<u64>,
     closing: Mutex<bool>,
     closed: Condvar,
 }
@@ -59,13 +61,14 @@ impl Shared {
             bell: Bell::default(),
             freshness: Freshness::default(),
             clock: DatabaseClock::default(),
+            alarm: watch::Sender::new(0),
             closing: Mutex::new(false),
             closed: Condvar::new(),
         }
     }
 
     pub(super) fn connect(&self) -> StoreResult<Link> {
-        Link::connect(&self.address)
+        Link::connect_under(&self.address, Alarm::of(&self.alarm))
     }
 
     /// Waits, or less long where the store is being closed.
@@ -91,6 +94,7 @@ impl Shared {
         *self.closing.lock() = true;
         self.closed.notify_all();
         self.bell.ring();
+        self.bell.fall_silent();
     }
 
     /// A commit of its own that says that this node lives. Everything that was committed before it is as durable as it is.
@@ -119,11 +123,17 @@ impl Outage {
 }
 
 /// Wakes the feed: there is something to tell, or somebody wants to know where it stands.
-#[derive(Default)]
 pub(super) struct Bell {
     pub(super) notify: Notify,
     rung: AtomicBool,
-    waiting: Mutex<Vec<oneshot::Sender<()>>>,
+    /// `None` when nobody will answer any more.
+    waiting: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self { notify: Notify::new(), rung: AtomicBool::new(false), waiting: Mutex::new(Some(Vec::new())) }
+    }
 }
 
 impl Bell {
@@ -141,17 +151,24 @@ impl Bell {
     /// Told when the feed was read from a moment after this one.
     pub(super) fn wait(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().push(sender);
+        if let Some(waiting) = self.waiting.lock().as_mut() {
+            waiting.push(sender);
+        }
         self.notify.notify_one();
         receiver
     }
 
     pub(super) fn is_waited_for(&self) -> bool {
-        !self.waiting.lock().is_empty()
+        self.waiting.lock().as_ref().is_some_and(|waiting| !waiting.is_empty())
     }
 
     pub(super) fn take_waiting(&self) -> Vec<oneshot::Sender<()>> {
-        std::mem::take(&mut *self.waiting.lock())
+        self.waiting.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Nobody is answered any more.
+    fn fall_silent(&self) {
+        *self.waiting.lock() = None;
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use scaivault_domain::audit::{AuditEntry, INSTANCE_STREAM};
+use scaivault_domain::audit::AuditEntry;
 
 use super::link::{LOCK_SECONDS, Link, SILENCE, lock_key};
 use super::shared::Shared;
-use crate::audit::Sealed;
+use crate::audit::{Sealed, Witness};
 use crate::error::{StoreError, StoreResult};
 use crate::lane::Lane;
 use crate::sql::{Connection as _, json_text, params};
@@ -97,7 +97,7 @@ impl Writer<'_> {
     }
 
     fn attempt(&mut self, lane: &Lane, group: &mut [Box<dyn WriteJob>]) -> Attempt {
-        let ready = self.link.take().filter(|link| !link.is_broken());
+        let ready = self.link.take().filter(|link| !link.is_spent());
         let mut link = match ready.map_or_else(|| self.shared.connect(), Ok) {
             Ok(link) => link,
             Err(error) => return Attempt::Again(error),
@@ -271,7 +271,7 @@ impl Writer<'_> {
             Some("in progress") => return Ok(None),
             Some("committed") if told => self.stands_in_feed(&mut link, xid)?,
             Some("committed") => match sealed.witness() {
-                Some((stream, node, hash)) => holds(&mut link, stream.as_deref(), node.as_deref(), hash)?,
+                Some(witness) => holds(&mut link, &witness)?,
                 None => false,
             },
             _ => false,
@@ -296,11 +296,13 @@ impl Writer<'_> {
     }
 }
 
-fn holds(link: &mut Link, stream: Option<&str>, node: Option<&str>, hash: [u8; 32]) -> StoreResult<bool> {
+/// By the entry itself: the end of its chain may have been moved on by a node of the same name.
+fn holds(link: &mut Link, witness: &Witness) -> StoreResult<bool> {
+    let Witness { chain, seq, hash } = witness;
     let mut found = false;
     link.query(
-        "SELECT 1 FROM audit_head WHERE stream = $1 AND chain = $2 AND hash = $3",
-        params![stream.unwrap_or(INSTANCE_STREAM), node.unwrap_or_default(), &hash],
+        "SELECT 1 FROM audit_entry WHERE stream = $1 AND chain = $2 AND seq = $3 AND hash = $4",
+        params![&chain.stream, &chain.node, *seq, hash],
         &mut |_| {
             found = true;
             Ok(false)
