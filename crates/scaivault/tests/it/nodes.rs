@@ -28,7 +28,6 @@ async fn within_a_second(what: &str, mut ask: impl AsyncFnMut() -> Answer, holds
         let answer = ask().await;
         let took = begun.elapsed();
         if holds(&answer) {
-            println!("{what}: {took:?}");
             return;
         }
         assert!(took < SECOND, "{what}: still {} after {took:?}", answer.text());

@@ -34,7 +34,7 @@ pub struct Bench {
 
 enum Place {
     Sqlite(TempDir),
-    Postgres(PostgresAddress),
+    Postgres(Box<PostgresAddress>),
 }
 
 impl Bench {
@@ -47,9 +47,10 @@ impl Bench {
             Place::Sqlite(directory) => Store::open_sqlite(&SqliteOptions {
                 location: SqliteLocation { file: directory.path().join("store.db") },
             }),
-            Place::Postgres(address) => {
-                Store::open_postgres(&PostgresOptions { pool_size: 6, ..PostgresOptions::new(address.clone()) })
-            }
+            Place::Postgres(address) => Store::open_postgres(&PostgresOptions {
+                pool_size: 6,
+                ..PostgresOptions::new(PostgresAddress::clone(address))
+            }),
         }
     }
 
@@ -67,7 +68,7 @@ pub fn engines() -> Vec<Bench> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let schema = format!("conformance_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let address = PostgresAddress::parse(&url).unwrap().in_schema(&schema);
-        engines.push(Bench { place: Place::Postgres(address) });
+        engines.push(Bench { place: Place::Postgres(Box::new(address)) });
     }
     engines
 }
