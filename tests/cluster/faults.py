@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What a node must survive on PostgreSQL, each against real servers, and everything that was acknowledged counted (`ledger.py`).
 
-  faults.py [--gone 8] [--long] [part ...]     parts: gone hung slow commits feed jobs clocks disk; all of them unless some are named
+  faults.py [--gone 10] [--long] [part ...]     parts: gone hung slow commits feed jobs clocks disk; all of them unless some are named
 
-gone: the database is killed and away for `--gone` seconds. hung: it takes connections and answers nothing, and so does a primary whose
+gone (Y-10): the database is killed and away for `--gone` seconds. hung: it takes connections and answers nothing, and so does a primary whose
 standby is promoted. slow: each of its answers takes 500 ms more. commits: connections are cut between COMMIT and its answer. feed: a
 node hears nothing of what others change. jobs: a node dies with jobs in its hands. clocks: the nodes' clocks differ by half a minute.
 disk: the database's disk is full.
@@ -31,7 +31,7 @@ PARTS = ("jobs", "clocks", "gone", "hung", "slow", "commits", "feed", "disk")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gone", type=float, default=8, help="seconds that the database is away (default 8)")
+    parser.add_argument("--gone", type=float, default=10, help="seconds that the database is away (default 10)")
     parser.add_argument("--long", action="store_true", help="every variant of each fault, and the database away for 30 s at least")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help="only these")
     arguments = parser.parse_args()
