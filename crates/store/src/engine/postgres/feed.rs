@@ -64,7 +64,7 @@ struct Feed<'s> {
 
 impl<'s> Feed<'s> {
     fn open(shared: &'s Shared) -> StoreResult<Self> {
-        let mut link = shared.connect()?;
+        let mut link = shared.search()?;
         link.set_patience(PATIENCE);
         let channel = format!("scaivault_{:016x}", lock_key(&shared.schema, "feed").cast_unsigned());
         // Nothing that the feed writes has to be durable, so it does not wait for a standby.

@@ -29,8 +29,8 @@ pub(super) const LOCK_SECONDS: u64 = 8;
 const IDLE_SECONDS: u64 = 10;
 /// On top of the server's own limit, for a server that does not answer any more.
 pub(super) const SILENCE: Duration = Duration::from_secs(STATEMENT_SECONDS + 5);
-/// For a host to accept, to encrypt, to let in and to say whether it takes writes.
-const CONNECT_SILENCE: Duration = Duration::from_secs(3);
+/// For a host to accept, to encrypt, to let in and to say whether it takes writes: six or seven times to and fro.
+pub(super) const CONNECT_SILENCE: Duration = Duration::from_secs(6);
 /// How long an answer may still take when the feed has heard nothing.
 const ALARMED: Duration = Duration::from_millis(1500);
 /// Rows of one statement at most. 256 rows of 23 columns stay far below the protocol's 65,535 parameters.
@@ -62,15 +62,15 @@ pub(super) struct Link {
 impl Link {
     /// Connects to the first of the hosts that takes writes.
     pub(super) fn connect(address: &PostgresAddress) -> StoreResult<Self> {
-        Self::connect_under(address, Alarm::silent())
+        Self::connect_under(address, Alarm::silent(), CONNECT_SILENCE)
     }
 
     /// As [`Link::connect`]; when `alarm` is raised, nothing is waited for much longer.
-    pub(super) fn connect_under(address: &PostgresAddress, alarm: Alarm) -> StoreResult<Self> {
+    pub(super) fn connect_under(address: &PostgresAddress, alarm: Alarm, patience: Duration) -> StoreResult<Self> {
         let runtime = Reactor::new()?;
         let (client, driver) = match tls::connector(address.ssl, &address.files)? {
-            Some(connector) => begin(&runtime, &address.hosts(), &connector)?,
-            None => begin(&runtime, &address.hosts(), &NoTls)?,
+            Some(connector) => begin(&runtime, &address.hosts(), &connector, patience)?,
+            None => begin(&runtime, &address.hosts(), &NoTls, patience)?,
         };
         let mut link = Self {
             client,
@@ -92,13 +92,12 @@ impl Link {
     /// By statements, not by start-up options: PgBouncer refuses those that it does not know.
     fn set_up(&mut self, address: &PostgresAddress) -> StoreResult<()> {
         let schema = &address.schema;
-        self.simple(&format!(
+        // Acknowledged means durable, on the standby too where there is a synchronous one. More than `on` is the operator's choice.
+        let commit = self.simple(&format!(
             "SET search_path = \"{schema}\"; SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s';
              SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; SET standard_conforming_strings = on;
-             SET client_min_messages = warning;"
+             SET client_min_messages = warning; SHOW synchronous_commit"
         ))?;
-        // Acknowledged means durable, on the standby too where there is a synchronous one. More than `on` is the operator's choice.
-        let commit = self.simple("SHOW synchronous_commit")?;
         if commit.as_deref().is_none_or(|mode| matches!(mode, "off" | "local" | "remote_write")) {
             self.simple("SET synchronous_commit = on")?;
         }
@@ -332,6 +331,7 @@ fn begin<T>(
     runtime: &Reactor,
     hosts: &[tokio_postgres::Config],
     tls: &T,
+    patience: Duration,
 ) -> StoreResult<(Arc<tokio_postgres::Client>, Driver)>
 where
     T: MakeTlsConnect<Socket> + Clone + Send,
@@ -342,7 +342,7 @@ where
         .iter()
         .map(|host| {
             let tls = tls.clone();
-            Some(Box::pin(async move { tokio::time::timeout(CONNECT_SILENCE, host.connect(tls)).await.ok() }))
+            Some(Box::pin(async move { tokio::time::timeout(patience, host.connect(tls)).await.ok() }))
         })
         .collect();
     let mut why = "no host is named".to_owned();

@@ -1,8 +1,8 @@
 //! Snapshots for those who only look.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use parking_lot::{Condvar, Mutex};
 
 use super::link::Link;
 use super::shared::Shared;
@@ -14,25 +14,39 @@ use crate::tx::SnapshotSource;
 const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Places for connections; one that was lost is made anew when it is needed.
+/// Places for connections; one that was lost is made anew when it is needed. The one given back last is taken first: it knows the
+/// statements.
 pub(super) struct Pool {
-    free: Receiver<Option<Link>>,
-    give_back: Sender<Option<Link>>,
+    free: Mutex<Vec<Option<Link>>>,
+    given_back: Condvar,
     size: usize,
 }
 
 impl Pool {
     pub(super) fn new(size: usize) -> Self {
-        let (give_back, free) = crossbeam_channel::bounded(size);
-        for _ in 0..size {
-            let _ = give_back.send(None);
-        }
-        Self { free, give_back, size }
+        let free = (0..size).map(|_| None).collect();
+        Self { free: Mutex::new(free), given_back: Condvar::new(), size }
     }
 
     /// (in all, free)
     pub(super) fn standing(&self) -> (usize, usize) {
-        (self.size, self.free.len())
+        (self.size, self.free.lock().len())
+    }
+
+    fn take(&self) -> Option<Option<Link>> {
+        let until = Instant::now() + PATIENCE;
+        let mut free = self.free.lock();
+        while free.is_empty() {
+            if self.given_back.wait_until(&mut free, until).timed_out() {
+                break;
+            }
+        }
+        free.pop()
+    }
+
+    fn give_back(&self, place: Option<Link>) {
+        self.free.lock().push(place);
+        self.given_back.notify_one();
     }
 }
 
@@ -56,8 +70,8 @@ impl<'e> PooledSnapshot<'e> {
         if self.shared.is_closing() {
             return Err(StoreError::Closed);
         }
-        let place = self.pool.free.recv_timeout(PATIENCE);
-        let place = place.map_err(|_| StoreError::Unavailable("no read connection became free".to_owned()))?;
+        let place = self.pool.take();
+        let place = place.ok_or_else(|| StoreError::Unavailable("no read connection became free".to_owned()))?;
         self.taken = true;
         self.link = place;
         // It may have been lost while nobody used it.
@@ -131,7 +145,7 @@ impl Drop for PooledSnapshot<'_> {
             if let Some(link) = &mut link {
                 link.end_unheard("ROLLBACK");
             }
-            let _ = self.pool.give_back.send(link);
+            self.pool.give_back(link);
         }
     }
 }

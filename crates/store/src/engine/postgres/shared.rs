@@ -10,11 +10,14 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::address::PostgresAddress;
 use super::lanes::Lanes;
-use super::link::{Alarm, Link};
+use super::link::{Alarm, CONNECT_SILENCE, Link};
 use crate::audit::ChainWriter;
-use crate::error::StoreResult;
+use crate::error::{StoreError, StoreResult};
 use crate::sql::{Connection as _, params};
 use crate::store::Listener;
+
+/// How long a write waits for a database that is gone: a failover takes longer than this only where its callers had better hear of it.
+pub(super) const RECONNECT: Duration = Duration::from_secs(4);
 
 pub(super) struct Shared {
     pub(super) address: PostgresAddress,
@@ -67,8 +70,25 @@ impl Shared {
         }
     }
 
+    /// Once the database has been away for longer than anybody waits for it, the feed alone looks for it: nobody waits in vain.
     pub(super) fn connect(&self) -> StoreResult<Link> {
-        Link::connect_under(&self.address, Alarm::of(&self.alarm))
+        let patience = match self.outage.age() {
+            Some(age) if age >= RECONNECT => {
+                return Err(StoreError::Unavailable("the database has been out of reach for a while".to_owned()));
+            }
+            Some(age) => RECONNECT.saturating_sub(age),
+            None => CONNECT_SILENCE,
+        };
+        let connected = Link::connect_under(&self.address, Alarm::of(&self.alarm), patience);
+        if connected.is_err() {
+            self.outage.since();
+        }
+        connected
+    }
+
+    /// Looks for the database however long it has been away.
+    pub(super) fn search(&self) -> StoreResult<Link> {
+        Link::connect_under(&self.address, Alarm::of(&self.alarm), CONNECT_SILENCE)
     }
 
     /// Waits, or less long where the store is being closed.
@@ -115,6 +135,10 @@ impl Outage {
     /// When it began: now, if nobody noticed it before.
     pub(super) fn since(&self) -> Instant {
         *self.0.lock().get_or_insert_with(Instant::now)
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.0.lock().map(|since| since.elapsed())
     }
 
     pub(super) fn over(&self) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use scaivault_domain::audit::AuditEntry;
 
 use super::link::{LOCK_SECONDS, Link, SILENCE, lock_key};
-use super::shared::Shared;
+use super::shared::{RECONNECT, Shared};
 use crate::audit::{Sealed, Witness};
 use crate::error::{StoreError, StoreResult};
 use crate::lane::Lane;
@@ -18,8 +18,6 @@ use crate::tx::{Change, Harvest, WriteTx};
 
 type Group = Vec<Box<dyn WriteJob>>;
 
-/// How long a write waits for a database that is gone: a failover takes longer than this only where its callers had better hear of it.
-const RECONNECT: Duration = Duration::from_secs(4);
 /// How long the fate of a commit whose answer was lost is looked for.
 const DOUBT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
