@@ -30,12 +30,13 @@ fn read(row: &dyn Row) -> StoreResult<CheckpointRecord> {
     })
 }
 
-pub fn insert(tx: &mut WriteTx<'_>, record: &CheckpointRecord) -> StoreResult<()> {
-    tx.connection()?.execute(
+/// `false` when another node signed for the same entry first: then that is the checkpoint.
+pub fn insert(tx: &mut WriteTx<'_>, record: &CheckpointRecord) -> StoreResult<bool> {
+    let inserted = tx.connection()?.execute(
         &format!("INSERT INTO audit_checkpoint ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (stream, chain, seq) DO NOTHING"),
         params![&record.chain.stream, &record.chain.node, record.seq, &record.hash, record.at, &record.key_id, &record.signature],
     )?;
-    Ok(())
+    Ok(inserted > 0)
 }
 
 /// Checkpoints of a chain, newest first, below `before`.

@@ -82,6 +82,27 @@ async fn what_one_writes_the_other_shows_within_a_second() {
     within_a_second("a deletion", || other.root().get(&url("a")).into_future(), |answer| answer.status == 404).await;
 }
 
+/// A rolling update: the first node of the next release migrates, and those of this one go on with what they have prepared.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_go_on_while_a_newer_one_migrates() {
+    let Some((one, other)) = two().await else { return };
+    put(&one.root(), "a", 0).await.expect(201);
+    put(&other.root(), "a", 1).await.expect(200);
+    one.raw().batch(
+        "ALTER TABLE secret ADD COLUMN later TEXT; ALTER TABLE event ADD COLUMN later BIGINT NOT NULL DEFAULT 0;
+         ALTER TABLE audit_entry ADD COLUMN later TEXT; CREATE INDEX secret_later ON secret (later);
+         CREATE TABLE later (id TEXT PRIMARY KEY); INSERT INTO schema_migration (version, name) VALUES (1000, 'later');",
+    );
+    for value in 2..10 {
+        let root = if value % 2 == 0 { one.root() } else { other.root() };
+        put(&root, "a", value).await.expect(200);
+        let read = root.get(&url("a")).header("cache-control", "no-cache").await;
+        assert!(shows(value)(&read), "{value}: {}", read.text());
+        root.get("/v1/secrets?limit=10").await.expect(200);
+        root.get("/v1/audit/verify").await.expect(200);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_cache_shows_it_at_once() {
     let Some((one, other)) = two().await else { return };

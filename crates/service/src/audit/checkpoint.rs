@@ -98,8 +98,7 @@ pub(crate) fn sign_newest(
         return Ok(None);
     }
     let record = signer.checkpoint(chain, seq, hash, now)?;
-    checkpoint::insert(tx, &record)?;
-    Ok(Some(record))
+    Ok(checkpoint::insert(tx, &record)?.then_some(record))
 }
 
 impl Vault {

@@ -67,9 +67,6 @@ impl<'e> PooledSnapshot<'e> {
     }
 
     fn take(&mut self) -> StoreResult<()> {
-        if self.shared.is_closing() {
-            return Err(StoreError::Closed);
-        }
         let place = self.pool.take();
         let place = place.ok_or_else(|| StoreError::Unavailable("no read connection became free".to_owned()))?;
         self.taken = true;
