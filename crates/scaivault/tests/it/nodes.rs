@@ -1,6 +1,8 @@
 //! Two servers on one database of PostgreSQL (contract 02 section 1): what one answers the other knows within a second, and together
 //! they keep the promises that one alone keeps.
 //!
+//! What takes real servers is in tests/cluster: Y-10 (the database is lost for ten seconds) and its like.
+//!
 //! On SQLite there is nothing to run: an embedded database is one server's alone, which holds its file locked.
 
 use std::collections::BTreeSet;

@@ -5,6 +5,7 @@
 //! through the change feed, and a node that is not sure to have heard serves nothing from memory.
 
 mod address;
+mod failure;
 mod feed;
 pub(crate) mod inspect;
 mod lanes;
@@ -16,6 +17,7 @@ pub(crate) mod rest;
 mod shared;
 mod tls;
 mod value;
+mod wire;
 mod writer;
 
 use std::sync::Arc;

@@ -127,5 +127,6 @@ async fn v_5_the_hash_verifies_the_password(#[case] config: Value, #[case] lengt
     // A C library without bcrypt answers nothing, or with another kind of hash.
     let Some(made) = crypt(password).filter(|made| made.starts_with("$2b$")) else { return };
     assert_eq!(made, hash);
-    assert_ne!(crypt(&format!("x{}", &password[1..])).unwrap(), hash);
+    let other = if password.starts_with('x') { 'y' } else { 'x' };
+    assert_ne!(crypt(&format!("{other}{}", &password[1..])).unwrap(), hash);
 }

@@ -4,20 +4,18 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use scaivault_crypto::digest;
-use tokio::runtime::Runtime;
-use tokio::sync::{Notify, watch};
-use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::tls::MakeTlsConnect;
+use tokio::sync::Notify;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, NoTls, SimpleQueryMessage, Socket, Statement};
+use tokio_postgres::{NoTls, SimpleQueryMessage, Statement};
 
 use super::address::PostgresAddress;
 use super::tls;
 use super::value::{Bound, PostgresRow};
+use super::wire::{Alarm, CONNECT_SILENCE, Driver, Heard, Reactor, begin, drive};
 use crate::error::{StoreError, StoreResult};
 use crate::sql::{Connection, Param, Row, placeholders};
 
@@ -29,21 +27,15 @@ pub(super) const LOCK_SECONDS: u64 = 8;
 const IDLE_SECONDS: u64 = 10;
 /// On top of the server's own limit, for a server that does not answer any more.
 pub(super) const SILENCE: Duration = Duration::from_secs(STATEMENT_SECONDS + 5);
-/// For a host to accept, to encrypt, to let in and to say whether it takes writes: six or seven times to and fro.
-pub(super) const CONNECT_SILENCE: Duration = Duration::from_secs(6);
-/// How long an answer may still take when the feed has heard nothing.
-const ALARMED: Duration = Duration::from_millis(1500);
 /// Rows of one statement at most. 256 rows of 23 columns stay far below the protocol's 65,535 parameters.
 const ROWS: usize = 256;
 /// Prepared statements of a connection. Ours are few hundred; statements made of a client's filters could be many.
 const STATEMENTS: usize = 512;
 
-type Driver = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
-
 pub(super) struct Link {
     client: Arc<tokio_postgres::Client>,
     /// `None` once the connection ended.
-    driver: Option<Driver>,
+    pub(super) driver: Option<Driver>,
     statements: HashMap<String, Statement>,
     /// Savepoints that begin or end with the next statement, on its way: by themselves they would double the way of each.
     held_back: Vec<Control>,
@@ -268,186 +260,6 @@ impl Link {
         }
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
-    }
-
-    /// What went wrong, in words that hold no value; notes what it means for the transaction and the connection.
-    fn failure(&mut self, error: &tokio_postgres::Error) -> StoreError {
-        self.failed = true;
-        let Some(db) = error.as_db_error() else {
-            if error.is_closed() || self.is_broken() {
-                self.driver = None;
-            }
-            return StoreError::Unavailable(described(error));
-        };
-        let code = db.code();
-        // We have no checks of our own: it is a row on its way to a part of the trail that another part was just made beside.
-        let repeatable =
-            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::CHECK_VIOLATION];
-        if repeatable.contains(code) {
-            self.conflict = true;
-            return StoreError::Conflict(code.code().to_owned());
-        }
-        if ends_connection(code) {
-            self.driver = None;
-        }
-        match code.code().get(..2) {
-            Some("23") => StoreError::Constraint { constraint: db.constraint().unwrap_or_default().to_owned() },
-            // What the server says of resources, of its own state and of access names no values.
-            Some("08" | "28" | "3D" | "53" | "55" | "57" | "58") => {
-                StoreError::Unavailable(format!("{} ({})", db.message(), code.code()))
-            }
-            Some("25") => StoreError::Unavailable(format!("the database takes no writes ({})", code.code())),
-            Some("42") => StoreError::Unavailable(named(db)),
-            Some("XX") => StoreError::corrupt(format!("the database reports damage ({})", code.code())),
-            _ => StoreError::corrupt(format!("the database refused a statement ({})", code.code())),
-        }
-    }
-}
-
-/// The server is going down, or is no longer the one that takes writes: another connection finds out who is.
-fn ends_connection(code: &SqlState) -> bool {
-    matches!(code.code(), "25006" | "57P01" | "57P02" | "57P03" | "25P03")
-}
-
-/// A missing right or table, with its name: operators need it, and it is none of our values.
-fn named(db: &DbError) -> String {
-    let object = db.table().or(db.schema()).unwrap_or_default();
-    format!("the database refused a statement: {} {object} ({})", db.message(), db.code().code())
-}
-
-/// The driver's own words, and those of what lies below: refused, timed out, TLS. Never what was sent.
-fn described(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = std::error::Error::source(error);
-    while let Some(source) = below {
-        text = format!("{text}: {source}");
-        below = source.source();
-    }
-    text
-}
-
-/// Asks all hosts at once and takes the first that takes writes.
-fn begin<T>(
-    runtime: &Reactor,
-    hosts: &[tokio_postgres::Config],
-    tls: &T,
-    patience: Duration,
-) -> StoreResult<(Arc<tokio_postgres::Client>, Driver)>
-where
-    T: MakeTlsConnect<Socket> + Clone + Send,
-    T::Stream: Send + Unpin + 'static,
-    T::TlsConnect: Send,
-{
-    let mut attempts: Vec<_> = hosts
-        .iter()
-        .map(|host| {
-            let tls = tls.clone();
-            Some(Box::pin(async move { tokio::time::timeout(patience, host.connect(tls)).await.ok() }))
-        })
-        .collect();
-    let mut why = "no host is named".to_owned();
-    let first = poll_fn(|cx| {
-        for attempt in &mut attempts {
-            let Some(Poll::Ready(answer)) = attempt.as_mut().map(|attempt| attempt.as_mut().poll(cx)) else { continue };
-            *attempt = None;
-            match answer {
-                Some(Ok(connected)) => return Poll::Ready(Some(connected)),
-                Some(Err(error)) => why = described(&error),
-                None => "it does not answer".clone_into(&mut why),
-            }
-        }
-        if attempts.iter().all(Option::is_none) { Poll::Ready(None) } else { Poll::Pending }
-    });
-    let connected = runtime.block_on(first);
-    let (client, mut connection) =
-        connected.ok_or_else(|| StoreError::Unavailable(format!("no connection to the database: {why}")))?;
-    Ok((Arc::new(client), Box::new(move |cx| connection.poll_message(cx))))
-}
-
-/// Told by the change feed, which hears of the database four times a second, when it does not any more: what waits for an answer that may
-/// never come learns of it long before its own patience ends.
-#[derive(Clone)]
-pub(super) struct Alarm {
-    told: watch::Receiver<u64>,
-    /// What had been told when this began.
-    known: u64,
-}
-
-impl Alarm {
-    pub(super) fn of(told: &watch::Sender<u64>) -> Self {
-        let told = told.subscribe();
-        let known = *told.borrow();
-        Self { told, known }
-    }
-
-    /// One that nobody raises.
-    fn silent() -> Self {
-        Self::of(&watch::Sender::new(0))
-    }
-
-    fn is_raised(&self) -> bool {
-        *self.told.borrow() > self.known
-    }
-
-    /// Some time after it was raised; never, if it is not.
-    async fn over(&mut self) {
-        let known = self.known;
-        match self.told.wait_for(|told| *told > known).await {
-            Ok(_) => {}
-            Err(_) => std::future::pending().await,
-        }
-        tokio::time::sleep(ALARMED).await;
-    }
-}
-
-/// What the server said unasked.
-#[derive(Default)]
-struct Heard {
-    /// Something was told on the channel that this connection listens to.
-    rung: bool,
-    warned: bool,
-}
-
-/// The connection's own event loop; it runs while somebody waits for an answer.
-struct Reactor(Option<Runtime>);
-
-impl Reactor {
-    fn new() -> StoreResult<Self> {
-        let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        built
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(|error| StoreError::Unavailable(format!("event loop: {error}")))
-    }
-
-    /// Blocks the thread. Where that is one of an async runtime, its other tasks are handed to another thread first.
-    fn block_on<T>(&self, future: impl Future<Output = Option<T>>) -> Option<T> {
-        let runtime = self.0.as_ref()?;
-        match tokio::runtime::Handle::try_current() {
-            Ok(_) => tokio::task::block_in_place(|| runtime.block_on(future)),
-            Err(_) => runtime.block_on(future),
-        }
-    }
-}
-
-impl Drop for Reactor {
-    /// In the background: whoever drops a connection may not be allowed to block.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// Moves messages until there are none.
-fn drive(driver: &mut Option<Driver>, heard: &mut Heard, cx: &mut Context<'_>) {
-    while let Some(poll) = driver {
-        match poll(cx) {
-            Poll::Ready(Some(Ok(AsyncMessage::Notification(_)))) => heard.rung = true,
-            // Warnings only, see `set_up`.
-            Poll::Ready(Some(Ok(_))) => heard.warned = true,
-            Poll::Ready(Some(Err(_)) | None) => *driver = None,
-            Poll::Pending => return,
-        }
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::address::PostgresAddress;
 use super::lanes::Lanes;
-use super::link::{Alarm, CONNECT_SILENCE, Link};
+use super::link::Link;
+use super::wire::{Alarm, CONNECT_SILENCE};
 use crate::audit::ChainWriter;
 use crate::error::{StoreError, StoreResult};
 use crate::sql::{Connection as _, params};
