@@ -56,7 +56,7 @@ def main() -> int:
         if waiter is not None:
             waiter.start()
         if "slow" in wanted:
-            fault_network.slow(tally, directory, primary, 60 if arguments.long else 30)
+            fault_network.slow(tally, directory, primary, 60)
         if waiter is not None:
             waiter.join()
         if "disk" in wanted:
