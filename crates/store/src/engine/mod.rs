@@ -5,11 +5,12 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use scaivault_domain::time::{Clock, Timestamp};
 
 use crate::audit::AuditParts;
-use crate::error::StoreResult;
+use crate::error::{StoreError, StoreResult};
 use crate::lane::Lane;
 use crate::store::WriteJob;
 use crate::tx::ReadView;
@@ -62,4 +63,12 @@ pub(crate) trait Engine: Send + Sync {
     fn drop_audit_parts(&self, _before: Timestamp) -> StoreResult<usize> {
         Ok(0)
     }
+}
+
+/// A thread of an engine.
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|error| StoreError::Unavailable(format!("thread {name}: {error}")))
 }

@@ -4,6 +4,13 @@
 //! write reads in its lane stays true until it commits. Nodes share nothing but the database. What one changes the others hear of
 //! through the change feed, and a node that is not sure to have heard serves nothing from memory.
 
+/// The database's clock in microseconds since 1970, as SQL: the one by which all nodes go.
+macro_rules! clock {
+    () => {
+        "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+    };
+}
+
 mod address;
 mod failure;
 mod feed;
@@ -36,8 +43,8 @@ use self::pool::{Pool, PooledSnapshot};
 use self::shared::Shared;
 use self::writer::spawn_writers;
 use crate::audit::AuditParts;
-use crate::engine::Engine;
-use crate::error::{StoreError, StoreResult};
+use crate::engine::{Engine, spawn};
+use crate::error::StoreResult;
 use crate::lane::Lane;
 use crate::migrate::{self, Migration};
 use crate::sql::{Connection as _, params};
@@ -77,7 +84,7 @@ impl PostgresEngine {
         migrate::run(&mut link, "BEGIN", Migration::for_postgres)?;
         parts::make_first(&mut link, &schema);
         let node_id = node::enter(&mut link, options.node_id.as_deref(), &incarnation, env!("CARGO_PKG_VERSION"))?;
-        let clock = link.simple("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint")?;
+        let clock = link.simple(concat!("SELECT ", clock!()))?;
         drop(link);
         tracing::info!(node_id, schema, "joined the database");
 
@@ -223,13 +230,6 @@ impl Clock for NodeClock {
     fn now(&self) -> scaivault_domain::time::Timestamp {
         self.0.clock.now()
     }
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map_err(|error| StoreError::Unavailable(format!("thread {name}: {error}")))
 }
 
 /// Enough to tell starts apart; nothing rests on nobody guessing it.

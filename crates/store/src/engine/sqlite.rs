@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use self::checkpoint::{EmptyWal, READER_PATIENCE_MS, checkpoint_loop};
 use self::connection::{SqliteConnection, SqliteReader, engine_error, open_connection};
 use self::writer::write_loop;
-use crate::engine::Engine;
+use crate::engine::{Engine, spawn};
 use crate::error::{StoreError, StoreResult};
 use crate::lane::Lane;
 use crate::migrate::{self, Migration};
@@ -140,13 +140,6 @@ impl Drop for SqliteEngine {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map_err(|error| StoreError::Unavailable(format!("thread {name}: {error}")))
 }
 
 fn lock_beside(file: &Path) -> StoreResult<File> {

@@ -166,8 +166,12 @@ impl<'s> Feed<'s> {
             );
         }
         self.link.execute(
-            "DELETE FROM change_feed WHERE (xid, origin) IN (SELECT xid, origin FROM change_feed
-               WHERE at < (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint - $1 LIMIT $2)",
+            concat!(
+                "DELETE FROM change_feed WHERE (xid, origin) IN (SELECT xid, origin FROM change_feed
+               WHERE at < ",
+                clock!(),
+                " - $1 LIMIT $2)"
+            ),
             params![KEPT_MICROS, CLEARED],
         )?;
         Ok(())
@@ -175,11 +179,15 @@ impl<'s> Feed<'s> {
 }
 
 /// What the snapshot before this one did not see, and where this one ends: one statement, so one snapshot.
-const READ: &str = "SELECT s.snapshot, s.clock, f.changes
+const READ: &str = concat!(
+    "SELECT s.snapshot, s.clock, f.changes
      FROM (SELECT pg_current_snapshot()::text AS snapshot,
-                  (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint AS clock) s
+                  ",
+    clock!(),
+    " AS clock) s
      LEFT JOIN change_feed f
-       ON f.origin <> $1 AND f.changes <> '[]' AND (f.xid >= $2 OR f.xid = ANY (string_to_array($3, ',')::bigint[]))";
+       ON f.origin <> $1 AND f.changes <> '[]' AND (f.xid >= $2 OR f.xid = ANY (string_to_array($3, ',')::bigint[]))"
+);
 
 /// `xmin:xmax:xip1,xip2`
 fn position(snapshot: &str) -> StoreResult<Position> {

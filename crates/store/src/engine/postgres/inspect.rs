@@ -3,18 +3,15 @@
 use super::address::PostgresAddress;
 use super::check_server;
 use super::link::Link;
+use super::node::{GONE_MICROS, LIVING};
 use super::pool::BEGIN;
 use super::rest::refuse_unfinished;
 use crate::engine::inspect::{Inspected, Inspection, Looked};
 use crate::error::{StoreError, StoreResult};
 use crate::migrate;
-use crate::sql::{Connection, Database as _};
+use crate::sql::{Connection, Database as _, params};
 use crate::store::Snapshots as _;
 use crate::tx::{ReadView, SnapshotSource};
-
-/// Nodes that a look finds at work. One that died is still counted for a minute.
-const LIVING: &str = "SELECT COUNT(*) FROM node WHERE ended_at IS NULL
-    AND seen_at > (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint - 60000000";
 
 /// Connects and looks whether there is a database of ours.
 ///
@@ -33,8 +30,9 @@ pub fn inspect_postgres(address: &PostgresAddress) -> StoreResult<Inspected> {
     if found != known {
         return Ok(Inspected::Present { in_use: false, found, known, database: None });
     }
-    let nodes = inspection.read(|view| view.number(LIVING, &[]))?;
-    Ok(Inspected::Present { in_use: nodes > 0, found, known, database: Some(inspection) })
+    // One that died is still taken for a node at work for a minute.
+    let node = inspection.read(|view| view.first(LIVING, params![GONE_MICROS], |row| row.text(0)))?;
+    Ok(Inspected::Present { in_use: node.is_some(), found, known, database: Some(inspection) })
 }
 
 struct PostgresInspection {

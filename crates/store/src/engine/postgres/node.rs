@@ -6,15 +6,16 @@ use crate::sql::{Connection as _, params};
 
 /// A node that was not seen for this long left its name to others, in microseconds.
 pub(super) const GONE_MICROS: i64 = 60 * 1_000_000;
+/// Ids of the nodes at work; $1 = [`GONE_MICROS`].
+pub(super) const LIVING: &str =
+    concat!("SELECT id FROM node WHERE ended_at IS NULL AND seen_at > ", clock!(), " - $1 ORDER BY id");
 
 /// Takes `wanted`, or the first `node-<number>` that nobody has. The caller holds the lock under which nodes start.
 ///
 /// Two nodes of one name are a mistake that costs speed and breaks nothing: no chain forks, see `audit/seal.rs`.
 pub(super) fn enter(link: &mut Link, wanted: Option<&str>, incarnation: &str, version: &str) -> StoreResult<String> {
     let mut taken = Vec::new();
-    let living = "SELECT id FROM node WHERE ended_at IS NULL
-          AND seen_at > (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint - $1";
-    link.query(living, params![GONE_MICROS], &mut |row| {
+    link.query(LIVING, params![GONE_MICROS], &mut |row| {
         taken.push(row.text(0)?);
         Ok(true)
     })?;
@@ -26,10 +27,14 @@ pub(super) fn enter(link: &mut Link, wanted: Option<&str>, incarnation: &str, ve
             .ok_or_else(|| StoreError::corrupt("no name is free"))?,
     };
     link.execute(
-        "INSERT INTO node (id, incarnation, program_version, started_at, seen_at)
-         SELECT $1, $2, $3, n.now, n.now FROM (SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint AS now) n
+        concat!(
+            "INSERT INTO node (id, incarnation, program_version, started_at, seen_at)
+         SELECT $1, $2, $3, n.now, n.now FROM (SELECT ",
+            clock!(),
+            " AS now) n
          ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, program_version = excluded.program_version,
-           started_at = excluded.started_at, seen_at = excluded.seen_at, ended_at = NULL",
+           started_at = excluded.started_at, seen_at = excluded.seen_at, ended_at = NULL"
+        ),
         params![&id, incarnation, version],
     )?;
     Ok(id)
@@ -38,7 +43,7 @@ pub(super) fn enter(link: &mut Link, wanted: Option<&str>, incarnation: &str, ve
 /// Leaves the name to whoever starts next.
 pub(super) fn leave(link: &mut Link, id: &str, incarnation: &str) -> StoreResult<()> {
     link.execute(
-        "UPDATE node SET ended_at = (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint WHERE id = $1 AND incarnation = $2",
+        concat!("UPDATE node SET ended_at = ", clock!(), " WHERE id = $1 AND incarnation = $2"),
         params![id, incarnation],
     )?;
     Ok(())

@@ -68,7 +68,7 @@ fn name(part: AuditPart) -> String {
 /// start.
 pub(super) fn make_first(link: &mut Link, schema: &str) {
     let made = link
-        .simple("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint")
+        .simple(concat!("SELECT ", clock!()))
         .and_then(|now| now.and_then(|text| text.parse().ok()).ok_or_else(|| StoreError::corrupt("no clock")))
         .and_then(|now| {
             let today = start_of_day(Timestamp::from_micros(now));

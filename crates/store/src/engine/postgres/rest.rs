@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 const LOCK_SECONDS: u64 = 15;
 
 /// The database's clock, in microseconds.
-const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint";
+const NOW: &str = clock!();
 
 pub(crate) struct PostgresAtRest {
     /// One connection for everything: it holds the lock under which nodes start, so that all ends with it.

@@ -121,7 +121,7 @@ impl Shared {
     /// A commit of its own that says that this node lives. Everything that was committed before it is as durable as it is.
     pub(super) fn touch(&self, link: &mut Link) -> StoreResult<bool> {
         let touched = link.execute(
-            "UPDATE node SET seen_at = (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint WHERE id = $1 AND incarnation = $2",
+            concat!("UPDATE node SET seen_at = ", clock!(), " WHERE id = $1 AND incarnation = $2"),
             params![&self.node_id, &self.incarnation],
         )?;
         Ok(touched > 0)

@@ -225,8 +225,12 @@ impl Writer<'_> {
     fn tell_others(&self, link: &mut Link, xid: &str, changes: &[Change]) -> StoreResult<()> {
         let xid: i64 = xid.parse().map_err(StoreError::corrupt)?;
         link.execute(
-            "INSERT INTO change_feed (xid, origin, at, changes)
-             VALUES ($1, $2, (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint, $3)",
+            concat!(
+                "INSERT INTO change_feed (xid, origin, at, changes)
+             VALUES ($1, $2, ",
+                clock!(),
+                ", $3)"
+            ),
             params![xid, &self.shared.incarnation, &json_text(&changes)?],
         )?;
         Ok(())
